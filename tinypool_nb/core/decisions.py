@@ -1,0 +1,181 @@
+"""Every rule of the pool in one place: `decide(table, command)` says what becomes of the table and what must be done.
+
+It is pure: nothing is opened, closed, logged or timed here. `tinypool_nb.channels.pool` performs the actions, in order.
+Source: the page's Register, Unregister and Close, with its reconciler's rules.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TypeVar
+
+from tinypool_nb.core.addresses import Address
+from tinypool_nb.core.keys import ModuleKey, need_key
+from tinypool_nb.core.options import PoolOptions
+from tinypool_nb.errors import PoolClosedError
+
+Kept = TypeVar("Kept")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A registered module."""
+
+    address: Address
+    options: PoolOptions
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What is registered.
+
+    `gone` remembers the last generation of each module that was unregistered, so that one that comes back goes on
+    counting and no two of its channels are confused in the record.
+    """
+
+    entries: Mapping[ModuleKey, Entry] = field(default_factory=lambda: MappingProxyType({}))
+    gone: Mapping[ModuleKey, int] = field(default_factory=lambda: MappingProxyType({}))
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Make `key` reachable at `address`."""
+
+    key: ModuleKey
+    address: Address
+    options: PoolOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Unregister:
+    """Take `key` away; quiet if it is not there."""
+
+    key: ModuleKey
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnect:
+    """Give the module that `asked` names a fresh channel now, without waiting out a backoff."""
+
+    asked: object
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Take everything away for good; quiet the second time."""
+
+
+Command = Register | Unregister | Reconnect | Close
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Open a channel for `key` and let the module's face point to it; a channel that stood there before is retired.
+
+    The new channel stands before the old one is retired, so `get` never comes up empty in between.
+    """
+
+    key: ModuleKey
+    entry: Entry
+    connect: bool
+    """Ask it to connect at once; else it stays lazy until its first call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """Take the module's face away; its channel closes when its calls have ended."""
+
+    key: ModuleKey
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Log what happened and mark it on the timelines."""
+
+    key: ModuleKey | None
+    text: str
+    """The verb first."""
+    operation: str
+    status: str
+    """ok | unchanged | replaced, as the page's metric names them."""
+
+
+Action = Open | Retire | Tell
+
+
+def decide(table: Table, command: Command) -> tuple[Table, tuple[Action, ...]]:
+    """The table after `command`, and the actions to perform, in order.
+
+    >>> from tinypool_nb.core.addresses import parse_address
+    >>> key, address = ModuleKey(None, "http-module-v1"), parse_address("127.0.0.1:50051")
+    >>> table, actions = decide(Table(), Register(key, address, PoolOptions()))
+    >>> [type(action).__name__ for action in actions]
+    ['Open', 'Tell']
+    >>> decide(table, Register(key, address, PoolOptions()))[1][0].status
+    'unchanged'
+
+    Raises:
+        PoolClosedError: register or reconnect after close.
+        UnknownModuleError, AmbiguousModuleError: reconnect of a name that is not, or not only, one module.
+    """
+    match command:
+        case Register(key, address, options):
+            return _register(table, key, address, options)
+        case Unregister(key):
+            return _unregister(table, key)
+        case Reconnect(asked):
+            return _reconnect(table, asked)
+        case Close():
+            return _close(table)
+
+
+def _register(table: Table, key: ModuleKey, address: Address, options: PoolOptions) -> tuple[Table, tuple[Action, ...]]:
+    if table.closed:
+        raise PoolClosedError("register")
+    old = table.entries.get(key)
+    if old is None:
+        return _open(table, key, address, options, Tell(key, f"register {address}", "register", "ok"), connect=False)
+    if old.address == address and old.options == options:
+        return table, (Tell(key, f"register {address}: no change", "register", "unchanged"),)
+    what = f"address changed from {old.address} to {address}" if old.address != address else "options changed"
+    return _open(table, key, address, options, Tell(key, f"register: {what}", "register", "replaced"), connect=False)
+
+
+def _unregister(table: Table, key: ModuleKey) -> tuple[Table, tuple[Action, ...]]:
+    old = table.entries.get(key)
+    if old is None:
+        return table, (Tell(key, "unregister: was not registered", "unregister", "unchanged"),)
+    after = replace(table, entries=_without(table.entries, key), gone={**table.gone, key: old.generation})
+    return after, (Retire(key), Tell(key, "unregister", "unregister", "ok"))
+
+
+def _reconnect(table: Table, asked: object) -> tuple[Table, tuple[Action, ...]]:
+    if table.closed:
+        raise PoolClosedError("reconnect")
+    key = need_key(table.entries, asked)
+    old = table.entries[key]
+    return _open(table, key, old.address, old.options, Tell(key, "reconnect", "reconnect", "ok"), connect=True)
+
+
+def _close(table: Table) -> tuple[Table, tuple[Action, ...]]:
+    if table.closed:
+        return table, ()
+    retirements = tuple(Retire(key) for key in table.entries)
+    return replace(table, entries=MappingProxyType({}), closed=True), (*retirements, Tell(None, "close", "close", "ok"))
+
+
+def _open(
+    table: Table, key: ModuleKey, address: Address, options: PoolOptions, tell: Tell, *, connect: bool
+) -> tuple[Table, tuple[Action, ...]]:
+    old = table.entries.get(key)
+    entry = Entry(address, options, 1 + (table.gone.get(key, 0) if old is None else old.generation))
+    gone = _without(table.gone, key) if key in table.gone else table.gone
+    return replace(table, entries={**table.entries, key: entry}, gone=gone), (Open(key, entry, connect), tell)
+
+
+def _without(mapping: Mapping[ModuleKey, Kept], key: ModuleKey) -> Mapping[ModuleKey, Kept]:
+    copy = dict(mapping)
+    del copy[key]
+    return copy

@@ -1,0 +1,106 @@
+"""What can be recorded: the frozen values that go from the observer into the journal.
+
+Every `time`, `start` and `end` is an int: nanoseconds since 1970-01-01 UTC on one clock (see `tinypool_nb.core.clock`),
+so that differences are true durations even if the wall clock was set meanwhile. They are NamedTuples because a
+million of them a second are made.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from tinypool_nb.core.keys import ModuleKey
+from tinypool_nb.core.states import State
+
+
+class Evidence(StrEnum):
+    """How a row of the record is known."""
+
+    SEEN = "seen"
+    """It stood in gRPC core's own trace, with core's own time stamp."""
+    INFERRED = "inferred"
+    """We know it from something else (a state peeked at, our own close); the time stamp is ours."""
+    GAP = "gap"
+    """Events were overwritten before they could be read; from `time` on, nobody knows what happened until the next row."""
+
+
+class ChannelIdentity(NamedTuple):
+    """Which channel a row is about. A module gets a new channel, of the next generation, on reconnect and on a new address."""
+
+    number: int
+    """Unique in the process, counted from 1; stands in the channel's target as `#tp<pid>-<number>`."""
+    key: ModuleKey
+    address: str
+    """As it was registered."""
+    generation: int
+    """1 for a module's first channel, then 2, 3, ..."""
+    transport: str = "plaintext"
+    """How the connection is secured."""
+
+
+class Transition(NamedTuple):
+    """One change of a channel's state.
+
+    The first row of a channel has `previous` None: the channel was created and is IDLE. TRANSIENT_FAILURE after
+    TRANSIENT_FAILURE is a further failed attempt, with its own reason. In a gap row `state` is None, and in the row
+    after it `previous` is.
+    """
+
+    time: int
+    channel: ChannelIdentity
+    previous: State | None
+    state: State | None
+    reason: str
+    """Why, in gRPC core's own words, where it failed; else ""."""
+    evidence: Evidence
+
+
+class Outcome(StrEnum):
+    """How a connection attempt ended."""
+
+    READY = "ready"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+    """Its channel or subchannel went away first."""
+    UNKNOWN = "unknown"
+    """Only in a gap row: attempts between `start` and `end` were overwritten before they could be read, nobody knows how many."""
+
+
+class Attempt(NamedTuple):
+    """One attempt to connect to one address, from its subchannel's trace."""
+
+    channel: ChannelIdentity
+    subchannel: int
+    """gRPC core's channelz id of the subchannel; 0 if the attempt ended before there was one (the name did not resolve)."""
+    peer: str
+    """The resolved address, for example `ipv4:127.0.0.1:50051`; "" if the name did not resolve."""
+    start: int | None
+    """None if the start was overwritten before it could be read, or never stood in a trace."""
+    end: int
+    outcome: Outcome
+    reason: str
+    evidence: Evidence
+
+
+class MarkKind(StrEnum):
+    """Who or what made a mark."""
+
+    NOTE = "note"
+    """A person, by `pool.mark(text)`."""
+    ACTION = "action"
+    """A verb of the pool or of the lab: register, unregister, reconnect, kill, freeze, ..."""
+    RECORD = "record"
+    """The record itself: a consumer was dropped, old rows went."""
+
+
+class Mark(NamedTuple):
+    """A labelled moment, shown on every timeline."""
+
+    time: int
+    kind: MarkKind
+    text: str
+    """For an action, its verb first: "register", "kill", "address changed to ..."."""
+    key: ModuleKey | None
+    """The module it is about; None if it is about all."""
+
+
+Event = Transition | Attempt | Mark

@@ -1,0 +1,112 @@
+"""The settings of a pool, with the page's defaults. All times are seconds.
+
+They are mapped to gRPC's channel arguments in one place, `tinypool_nb.channels.opening`.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Literal, get_args
+
+from tinypool_nb.errors import OptionsError
+
+LoadBalancing = Literal["pick_first", "round_robin"]
+DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keepalive:
+    """When a connection is asked whether it still lives (HTTP/2 PING; gRFC A8).
+
+    >>> Keepalive()
+    Keepalive(time=10.0, timeout=3.0, without_calls=True)
+
+    Raises:
+        OptionsError: a time is not a number in its range.
+    """
+
+    time: float = 10.0
+    """Seconds without a message from the peer before a ping goes out; at least 0.1. The peer must permit it: 5 s at most often."""
+    timeout: float = 3.0
+    """Seconds that the answer may take before the connection counts as lost."""
+    without_calls: bool = True
+    """Ping also while no call is under way (the page's PermitWithoutStream)."""
+
+    def __post_init__(self) -> None:
+        _between("Keepalive.time", self.time, 0.1, DAY)
+        _between("Keepalive.timeout", self.timeout, 0.05, DAY)
+        _flag("Keepalive.without_calls", self.without_calls)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """How long gRPC waits between two attempts (grpc/grpc `doc/connection-backoff.md`).
+
+    The multiplier 1.6 and the jitter 0.2 are fixed in gRPC core and match the page.
+
+    Raises:
+        OptionsError: a time is not a number in its range, or `maximum` is less than `initial`.
+    """
+
+    initial: float = 1.0
+    """Seconds from the start of the first attempt to the start of the second."""
+    maximum: float = 120.0
+    """Seconds at most between two starts, before the jitter."""
+    min_connect_timeout: float = 20.0
+    """Seconds that an attempt gets at the least before it is given up."""
+
+    def __post_init__(self) -> None:
+        _between("Backoff.initial", self.initial, 0.1, DAY)  # gRPC core raises smaller values to 0.1 s
+        _between("Backoff.maximum", self.maximum, 0.1, DAY)
+        _between("Backoff.min_connect_timeout", self.min_connect_timeout, 0.1, DAY)
+        if self.maximum < self.initial:
+            raise OptionsError("Backoff.maximum", self.maximum, f"at least Backoff.initial, which is {self.initial:g} s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolOptions:
+    """All settings of a pool.
+
+    >>> PoolOptions(load_balancing="round_robin").keepalive.time
+    10.0
+
+    Raises:
+        OptionsError: with the setting, the value and the rule.
+    """
+
+    keepalive: Keepalive = field(default_factory=Keepalive)
+    backoff: Backoff = field(default_factory=Backoff)
+    load_balancing: LoadBalancing = "pick_first"
+    """`round_robin` spreads calls over all addresses that a name resolves to."""
+    drain: float = 30.0
+    """Seconds at most that a replaced channel stays open for the calls under way on it."""
+    history: int = 5_000_000
+    """Rows of each kind that the journal keeps; the oldest go in counted blocks, totals stay right."""
+    observer_share: float = 0.01
+    """Share of one core that the observer may use at rest; its sweep period follows from it."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.keepalive, Keepalive):
+            raise OptionsError("keepalive", self.keepalive, "a tp.Keepalive")
+        if not isinstance(self.backoff, Backoff):
+            raise OptionsError("backoff", self.backoff, "a tp.Backoff")
+        if self.load_balancing not in get_args(LoadBalancing):
+            raise OptionsError("load_balancing", self.load_balancing, f"one of {', '.join(get_args(LoadBalancing))}")
+        _between("drain", self.drain, 0.0, DAY)
+        if not isinstance(self.history, int) or isinstance(self.history, bool) or not 1_000 <= self.history <= 1_000_000_000:
+            raise OptionsError("history", self.history, "an int from 1,000 to 1,000,000,000 rows")
+        _between("observer_share", self.observer_share, 0.0001, 1.0)
+
+    def as_dict(self) -> dict[str, object]:
+        """The settings as plain nested dicts, for a recording; no secret is among them."""
+        return asdict(self)
+
+
+def _between(option: str, value: object, least: float, most: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise OptionsError(
+            option, value, f"a number of seconds from {least:g} to {most:g}" if most == DAY else f"a number from {least:g} to {most:g}"
+        )
+
+
+def _flag(option: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise OptionsError(option, value, "True or False")

@@ -1,0 +1,152 @@
+"""Every error that tinypool_nb raises on purpose: one root, one class for each thing a caller can do about it."""
+
+from collections.abc import Iterable
+
+
+class TinypoolError(Exception):
+    """The root of all errors of this package. The message says what was wrong, with which value, and what to do."""
+
+    def __str__(self) -> str:
+        # KeyError, a base of some of ours, would show the repr of the message instead of the message.
+        return str(self.args[0]) if self.args else type(self).__name__
+
+
+class AddressError(TinypoolError, ValueError):
+    """An address was refused before anything was dialled. Correct the address."""
+
+    def __init__(self, address: object, rule: str) -> None:
+        super().__init__(f"address {shown(address)} was refused: {rule}")
+        self.address = address
+        self.rule = rule
+
+
+class ModuleNameError(TinypoolError, ValueError):
+    """A module's name or namespace was refused. Correct the name."""
+
+    def __init__(self, name: object, rule: str) -> None:
+        super().__init__(f"module name {shown(name)} was refused: {rule}")
+        self.name = name
+        self.rule = rule
+
+
+class OptionsError(TinypoolError, ValueError):
+    """A setting has a value that gRPC could not honour. Correct the setting."""
+
+    def __init__(self, option: str, value: object, rule: str) -> None:
+        super().__init__(f"{option}={shown(value)} was refused: {rule}")
+        self.option = option
+        self.value = value
+        self.rule = rule
+
+
+class UnknownModuleError(TinypoolError, KeyError):
+    """No module of that name is registered. Register it, or pick one of the near names."""
+
+    def __init__(self, name: object, near: Iterable[str] = ()) -> None:
+        near = tuple(near)
+        advice = f"did you mean {' or '.join(shown(n) for n in near)}?" if near else "register it first: pool.register(name, address)"
+        super().__init__(f"no module {shown(name)} is registered; {advice}")
+        self.name = name
+        self.near = near
+
+
+class AmbiguousModuleError(TinypoolError, KeyError):
+    """A bare name stands for modules of several namespaces. Say `namespace/name`."""
+
+    def __init__(self, name: str, candidates: Iterable[str]) -> None:
+        candidates = tuple(candidates)
+        super().__init__(f"{shown(name)} names {len(candidates)} modules; say one of {', '.join(shown(c) for c in candidates)}")
+        self.name = name
+        self.candidates = candidates
+
+
+class ModuleGoneError(TinypoolError, ValueError):
+    """A channel is used whose module was unregistered. Register it again and take the new channel.
+
+    It is a ValueError, as gRPC's own for a closed channel.
+    """
+
+    def __init__(self, module: str, reason: str) -> None:
+        super().__init__(f"module {shown(module)} cannot be called any more: {reason}; register it again and take its new channel")
+        self.module = module
+        self.reason = reason
+
+
+class SharedChannelError(TinypoolError, RuntimeError):
+    """Someone who got a channel from the pool tried to close it. Leave that to the pool."""
+
+    def __init__(self, module: str) -> None:
+        super().__init__(
+            f"the channel of module {shown(module)} is shared by everyone who got it from the pool, so close() was refused; "
+            "just stop using it, or end the module's connection with pool.unregister(name)"
+        )
+        self.module = module
+
+
+class PoolClosedError(TinypoolError, RuntimeError):
+    """The pool was closed. Its frames and `save` still work; make a new pool to connect again."""
+
+    def __init__(self, verb: str) -> None:
+        super().__init__(f"{verb}: the pool is closed; its frames and save() still work, tp.Pool() makes a new one")
+
+
+class ForkedPoolError(TinypoolError, RuntimeError):
+    """The pool was made in another process. Make a pool of this process's own."""
+
+    def __init__(self, made_in: int, used_in: int) -> None:
+        super().__init__(
+            f"this pool was made in process {made_in} and is used in its fork {used_in}, where its threads and connections "
+            "do not exist; make a new tp.Pool() in the child"
+        )
+
+
+class WaitTimeoutError(TinypoolError, TimeoutError):
+    """A module did not reach a state in time. Look at the reason, or wait longer."""
+
+    def __init__(self, module: str, wanted: str, timeout: float, state: str, reason: str = "") -> None:
+        last = f"; last failure: {reason}" if reason else ""
+        super().__init__(f"{shown(module)} was not {wanted} within {timeout:g} s: it is {state}{last}")
+        self.module = module
+        self.wanted = wanted
+        self.state = state
+        self.reason = reason
+
+
+class RecordingError(TinypoolError, ValueError):
+    """A file is not a recording that this version can read. Nothing of it was executed."""
+
+    def __init__(self, path: object, why: str) -> None:
+        super().__init__(f"cannot read {shown(str(path))} as a recording: {why}")
+        self.path = path
+        self.why = why
+
+
+class LabError(TinypoolError, RuntimeError):
+    """A server of the lab did not do what was asked. The message carries what the server said."""
+
+
+class GrpcVersionError(TinypoolError, RuntimeError):
+    """The installed grpcio lacks something that the record stands on. Install a version that pyproject.toml allows."""
+
+
+class GrpcLoadedError(TinypoolError, RuntimeError):
+    """A setting that gRPC reads only while it loads came too late. Restart the kernel and set it first."""
+
+
+class ReportError(TinypoolError, RuntimeError):
+    """A notebook could not be executed or exported. The message names the cell and what it said."""
+
+
+def shown(value: object, most: int = 80) -> str:
+    """The value as text for a message: its repr, cut to `most` characters, control characters escaped.
+
+    >>> shown("http-module-v1")
+    "'http-module-v1'"
+    >>> shown("x" * 1000, most=10)
+    "'xxxxxxxx… (1000 characters)"
+    """
+    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    if len(text) <= most:
+        return text
+    size = f" ({len(value)} characters)" if isinstance(value, str) else ""
+    return f"{text[: most - 1]}…{size}"

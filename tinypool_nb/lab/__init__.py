@@ -1,0 +1,32 @@
+"""A lab of loopback modules to break: real gRPC servers in processes of their own, which die with the notebook's kernel.
+
+Importing this loads no grpc and starts nothing.
+
+    with tp.Lab() as lab:
+        module = lab.start("http-module-v1")
+        module.kill()
+        module.restart()
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tinypool_nb.lab.flapping import FlappingServer
+    from tinypool_nb.lab.lab import Lab
+    from tinypool_nb.lab.modules import Module, Replica
+    from tinypool_nb.lab.servers import ServerState
+
+__all__ = ["FlappingServer", "Lab", "Module", "Replica", "ServerState"]
+
+_HOMES = {"FlappingServer": "flapping", "Lab": "lab", "Module": "modules", "Replica": "modules", "ServerState": "servers"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

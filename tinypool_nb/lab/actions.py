@@ -1,0 +1,52 @@
+"""Announces what a person does to the lab (kill, freeze, ...), so that a pool in the same process can mark it on its timelines."""
+
+import logging
+import weakref
+from typing import NamedTuple, Protocol
+
+logger = logging.getLogger(__name__)
+
+
+class Action(NamedTuple):
+    """One verb of the lab.
+
+    >>> Action("kill", "http-module-v1", "127.0.0.1:20001")
+    Action(verb='kill', name='http-module-v1', address='127.0.0.1:20001')
+    """
+
+    verb: str
+    """start, kill, stop, freeze, thaw, restart or move."""
+    name: str
+    """The module's name, as in `Lab.start(name)`."""
+    address: str
+    """Whom it concerns: the module's address, or one replica's; of a move, the one that is left."""
+
+
+class Listener(Protocol):
+    """Whoever wants to hear of actions: put it into `listeners`, which holds it weakly."""
+
+    def lab_acted(self, action: Action) -> None:
+        """Hear of one action. It is called in the thread that acts, right before its effect (of a start: right after)."""
+
+
+listeners: "weakref.WeakSet[Listener]" = weakref.WeakSet()
+"""Who hears of the actions of every lab in this process."""
+
+
+def announce(action: Action) -> None:
+    """Tell every listener; one that raises is dropped and logged, and the action goes on.
+
+    >>> class Diary:
+    ...     def lab_acted(self, action):
+    ...         print(action.verb, action.name)
+    >>> diary = Diary()
+    >>> listeners.add(diary)
+    >>> announce(Action("freeze", "http-module-v1", "127.0.0.1:20001"))
+    freeze http-module-v1
+    """
+    for listener in tuple(listeners):
+        try:
+            listener.lab_acted(action)
+        except Exception:
+            listeners.discard(listener)
+            logger.exception("%r raised at %s of %r and will hear of no further action", listener, action.verb, action.name)

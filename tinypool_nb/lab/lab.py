@@ -1,0 +1,141 @@
+"""The lab: starts modules to break, and leaves nothing behind."""
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType, TracebackType
+from typing import Self
+
+from tinypool_nb.core.keys import parse_key
+from tinypool_nb.errors import LabError, OptionsError, shown
+from tinypool_nb.lab.actions import Action, announce
+from tinypool_nb.lab.modules import Module
+from tinypool_nb.lab.ports import PORTS, Ports
+from tinypool_nb.lab.processes import Processes
+from tinypool_nb.lab.servers import Server, ServerSettings, started
+
+
+class Lab:
+    """Real gRPC servers on 127.0.0.1, each in a process of its own, to kill, freeze and restart.
+
+    Closing the lab, collecting it and the death of this process, even by SIGKILL, end all servers, frozen ones too. Any thread may use
+    it. As a mapping it gives its modules by their names.
+
+        with tp.Lab() as lab:
+            module = lab.start("http-module-v1")
+            pool.register(module.name, module.address)
+            module.freeze()
+
+    Args:
+        ports: where to start servers whose port is not given; below 32768, since a module that restarts must find its port free.
+
+    Raises:
+        OptionsError: `ports` is no range of ports.
+    """
+
+    def __init__(self, *, ports: range = PORTS) -> None:
+        if not isinstance(ports, range) or not ports or not 1 <= min(ports) <= max(ports) <= 65_535:
+            raise OptionsError("ports", ports, "a range of ports from 1 to 65535, such as range(20_000, 32_768)")
+        self._ports = Ports(ports)
+        self._modules: dict[str, Module] = {}
+        self._processes = Processes()
+        self._starting = threading.Lock()
+
+    def start(self, name: str, *, port: int | None = None, replicas: int = 1, min_ping_interval: float = 5.0) -> Module:
+        """Start a module and wait until it serves.
+
+        Args:
+            name: what it is called here and in its answers.
+            port: where; None takes a free one. With replicas, the first of as many consecutive ports.
+            replicas: how many servers stand behind its address.
+            min_ping_interval: seconds between two keepalive pings that it permits; the modules in the field permit 5.
+
+        Raises:
+            ModuleNameError: the name is refused.
+            OptionsError: a setting is.
+            LabError: it did not start, for example since another process has the port, or a module of this name is there already.
+        """
+        with self._starting:
+            return self._start([name], port, replicas, min_ping_interval)[0]
+
+    def start_all(self, names: Iterable[str], *, replicas: int = 1, min_ping_interval: float = 5.0) -> tuple[Module, ...]:
+        """Start several modules at the same time and wait until all serve; see `start`."""
+        with self._starting:
+            return self._start(list(names), None, replicas, min_ping_interval)
+
+    def _start(self, names: list[str], port: int | None, replicas: int, min_ping_interval: float) -> tuple[Module, ...]:
+        for name in names:
+            parse_key(name)
+            if name in self._modules:
+                raise LabError(f"{shown(name)} is in this lab already; lab[{shown(name)}].restart() starts it anew")
+        if len(set(names)) < len(names):
+            raise LabError(f"{shown(names)} holds a name twice")
+        _check("replicas", replicas, 1, 100)
+        if port is not None:
+            _check("port", port, 1, 65_536 - replicas)
+        if isinstance(min_ping_interval, bool) or not isinstance(min_ping_interval, int | float) or not 0 < min_ping_interval <= 86_400:
+            raise OptionsError("min_ping_interval", min_ping_interval, "a number of seconds, more than 0 and at most 86400")
+        launched = [
+            Server(
+                self._processes,
+                ServerSettings(
+                    name=name,
+                    replica=replica,
+                    ports=self._ports.draw() if port is None else (port + replica,),
+                    min_ping_interval=min_ping_interval,
+                ),
+            )
+            for name in names
+            for replica in range(replicas)
+        ]
+        started(launched)
+        modules = []
+        for nth, name in enumerate(names):
+            servers = launched[nth * replicas : (nth + 1) * replicas]
+            module = self._modules[name] = Module(name, servers, range(replicas), self._ports, threading.Lock())
+            self._ports.taken.update(module.ports)
+            announce(Action("start", name, module.address))
+            modules.append(module)
+        return tuple(modules)
+
+    @property
+    def modules(self) -> Mapping[str, Module]:
+        """The modules by name, in the order of their start; read-only."""
+        return MappingProxyType(self._modules)
+
+    def __getitem__(self, name: str) -> Module:
+        try:
+            return self._modules[name]
+        except KeyError:
+            there = ", ".join(map(repr, self._modules)) or "none yet"
+            raise LabError(f"no module {shown(name)} is in this lab; there is {there}; lab.start({shown(name)}) starts it") from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._modules
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self._modules)
+
+    def close(self) -> None:
+        """End all servers; a second time nothing happens."""
+        self._processes.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        closed = "closed; " if self._processes.closed else ""
+        return f"<Lab {closed}{' | '.join(str(module) for module in self._modules.values()) or 'no module yet'}>"
+
+
+def _check(option: str, value: object, least: int, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise OptionsError(option, value, f"an int from {least} to {most}")

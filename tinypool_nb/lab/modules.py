@@ -1,0 +1,199 @@
+"""Modules of the lab and what a person can do to them: kill, stop, freeze, thaw, restart, move."""
+
+import math
+import threading
+from collections.abc import Callable, Iterable
+
+from tinypool_nb.errors import LabError, OptionsError, shown
+from tinypool_nb.lab.actions import Action, announce
+from tinypool_nb.lab.ports import Ports
+from tinypool_nb.lab.servers import Server, ServerState, started
+
+GRACE = 5.0
+"""Seconds that calls under way get by default when a server ends gracefully."""
+PATIENCE = 5.0
+"""Seconds that a restarted server tries for its old port, while the system may still hold it."""
+
+
+class Breakable:
+    """What can be broken: one or several servers behind an address. Each verb returns when its effect is there.
+
+    A verb is announced (`tinypool_nb.lab.actions`) right before its effect. A verb that has nothing to do (killing what is dead)
+    does nothing and is not announced.
+    """
+
+    def __init__(self, name: str, servers: list[Server], which: range, ports: Ports, changing: threading.Lock) -> None:
+        self._name = name
+        self._all = servers
+        """Every server of the module; the list is shared between the module and its replicas."""
+        self._which = which
+        self._ports = ports
+        self._changing = changing
+        """Held while servers take the place of others: else two threads that restart a module would lose one's new server."""
+
+    @property
+    def _servers(self) -> list[Server]:
+        return [self._all[index] for index in self._which]
+
+    @property
+    def name(self) -> str:
+        """The module's name."""
+        return self._name
+
+    @property
+    def address(self) -> str:
+        """Where to connect, ready for `pool.register`: `127.0.0.1:port`, of several servers `ipv4:127.0.0.1:port,127.0.0.1:port`."""
+        addresses = ",".join(server.address for server in self._servers)
+        return addresses if len(self._servers) == 1 else f"ipv4:{addresses}"
+
+    @property
+    def port(self) -> int:
+        """The port of the first server."""
+        return self._servers[0].port
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the first server; of one that ended, its last."""
+        return self._servers[0].pid
+
+    @property
+    def state(self) -> ServerState:
+        """What it is doing; of several servers, the first that applies to any in the order serving, frozen, stopped, killed."""
+        states = {server.state for server in self._servers}
+        return next(state for state in ServerState if state in states)
+
+    def kill(self) -> None:
+        """End it with SIGKILL, as a crash or the system's memory killer does; a frozen one too."""
+        running = self._in(ServerState.SERVING, ServerState.FROZEN)
+        if running:
+            self._announce("kill")
+            _each(running, Server.kill)
+            _each(running, Server.await_end)
+
+    def stop(self, *, grace: float = GRACE) -> None:
+        """End it gracefully: clients get GOAWAY at once, calls under way may go on.
+
+        Args:
+            grace: seconds for the calls under way; what is left then is cancelled.
+
+        Raises:
+            LabError: it is frozen and cannot hear of it.
+            OptionsError: `grace` is not a number of seconds.
+        """
+        _check_grace(grace)
+        if self._in(ServerState.FROZEN):
+            raise LabError(f"stop: {shown(self.name)} is frozen and cannot end by itself; thaw() it first, or kill() it")
+        serving = self._in(ServerState.SERVING)
+        if serving:
+            self._announce("stop")
+            _each(serving, lambda server: server.stop(grace))
+            _each(serving, lambda server: server.await_end(grace))
+
+    def freeze(self) -> None:
+        """Stop it with SIGSTOP: its connections stand, but nobody answers; what a hung machine looks like from outside.
+
+        Raises:
+            LabError: it does not run.
+        """
+        serving = self._in(ServerState.SERVING)
+        if serving:
+            self._announce("freeze")
+            _each(serving, Server.freeze)
+            _each(serving, Server.await_frozen)
+        elif not self._in(ServerState.FROZEN):
+            raise LabError(f"freeze: {shown(self.name)} does not run, it is {self.state}; restart() it first")
+
+    def thaw(self) -> None:
+        """Let a frozen one go on, with SIGCONT."""
+        frozen = self._in(ServerState.FROZEN)
+        if frozen:
+            self._announce("thaw")
+            _each(frozen, Server.thaw)
+            _each(frozen, Server.await_thawed)
+
+    def restart(self) -> None:
+        """Start it again at the same port; what still runs, frozen or not, is killed first.
+
+        Raises:
+            LabError: it did not start, for example since another process took the port.
+        """
+        self._announce("restart")
+        with self._changing:
+            servers = self._servers
+            _each(servers, Server.kill)
+            _each(servers, Server.await_end)
+            self._replace([server.successor(server.port, patience=PATIENCE) for server in servers])
+
+    def move(self, *, grace: float = GRACE) -> str:
+        """Start it at a new port, then end the old one gracefully (a frozen one is killed), as when Kubernetes replaces a pod.
+
+        Args:
+            grace: seconds for the calls under way on the old one.
+
+        Returns:
+            The new address.
+
+        Raises:
+            LabError: it did not start; the old one serves on.
+            OptionsError: `grace` is not a number of seconds.
+        """
+        _check_grace(grace)
+        with self._changing:
+            former, left = self._servers, self.address
+            self._replace([server.successor(*self._ports.draw()) for server in former])
+        announce(Action("move", self.name, left))
+        _each(former, lambda server: server.stop(grace))
+        _each(former, lambda server: server.await_end(grace))
+        return self.address
+
+    def __str__(self) -> str:
+        servers = "; ".join(f"{server.state} at {server.address}, pid {server.pid}" for server in self._servers)
+        return f"{self.name}: {servers}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"
+
+    def _replace(self, launched: list[Server]) -> None:
+        former = self._servers
+        self._all[self._which.start : self._which.stop] = started(launched)
+        self._ports.taken -= {server.port for server in former}
+        self._ports.taken |= {server.port for server in launched}
+
+    def _in(self, *states: ServerState) -> list[Server]:
+        return [server for server in self._servers if server.state in states]
+
+    def _announce(self, verb: str) -> None:
+        announce(Action(verb, self.name, self.address))
+
+
+class Replica(Breakable):
+    """One of a module's servers, whichever process it is at the time."""
+
+
+class Module(Breakable):
+    """A module of the lab: an address and the servers behind it. `Lab.start` makes it."""
+
+    @property
+    def replicas(self) -> tuple[Replica, ...]:
+        """Its servers one by one, with the same verbs."""
+        return tuple(Replica(self.name, self._all, range(index, index + 1), self._ports, self._changing) for index in self._which)
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports of all its servers."""
+        return tuple(server.port for server in self._servers)
+
+    @property
+    def pids(self) -> tuple[int | None, ...]:
+        """The process ids of all its servers."""
+        return tuple(server.pid for server in self._servers)
+
+
+def _each(servers: Iterable[Server], act: Callable[[Server], object]) -> None:
+    for server in servers:
+        act(server)
+
+
+def _check_grace(grace: object) -> None:
+    if isinstance(grace, bool) or not isinstance(grace, int | float) or not 0 <= grace < math.inf:
+        raise OptionsError("grace", grace, "a number of seconds, 0 or more")

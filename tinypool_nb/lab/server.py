@@ -1,0 +1,87 @@
+"""A server of the lab: a module on a real gRPC server, in a process of its own.
+
+`tinypool_nb.lab.guard` runs it as `python -m tinypool_nb.lab.server <ServerSettings>`. It prints its port once it serves, ends
+gracefully at the line `stop <seconds>` on its stdin, and at once at the end of its stdin. It imports only what it serves, so that it
+starts quickly.
+"""
+
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from time import monotonic, sleep
+
+import grpc
+from grpc_channelz.v1 import channelz, channelz_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from tinypool_nb.lab.answers import HealthServicer, ModuleServicer
+from tinypool_nb.lab.limits import raise_file_limit
+from tinypool_nb.lab.ports import not_to_be_had
+from tinypool_nb.lab.servers import ServerSettings
+from tinypool_nb.wire import module_pb2, module_pb2_grpc
+
+CALLS = 128
+"""Calls that are answered at a time; each that waits takes a thread. More of them queue."""
+RETRY = 0.02
+"""Seconds between two rounds over ports that are taken."""
+
+
+def serve(settings: ServerSettings) -> None:
+    """Serve until stdin says otherwise.
+
+    Raises:
+        OSError: every port is taken.
+    """
+    raise_file_limit()
+    server = grpc.server(
+        ThreadPoolExecutor(CALLS),
+        options=[
+            ("grpc.so_reuseport", 0),  # else two servers on one port would share its connections in silence
+            ("grpc.http2.min_ping_interval_without_data_ms", int(settings.min_ping_interval * 1000)),  # `min_recv_...` is ignored
+            ("grpc.keepalive_permit_without_calls", 1),
+        ],
+    )
+    port = bind(server, settings)
+    servicer = ModuleServicer(settings.name, settings.replica, port)
+    module_pb2_grpc.add_ModuleServiceServicer_to_server(servicer, server)
+    module_pb2_grpc.add_StreamServiceServicer_to_server(servicer, server)
+    health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(), server)
+    channelz.add_channelz_servicer(server)
+    files = (module_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR, channelz_pb2.DESCRIPTOR)
+    services = [service.full_name for file in files for service in file.services_by_name.values()]
+    reflection.enable_server_reflection([*services, reflection.SERVICE_NAME], server)
+    server.start()
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+    for line in sys.stdin:
+        verb, _, grace = line.partition(" ")
+        if verb == "stop":
+            server.stop(float(grace)).wait()
+            break
+    # Not by a return: the interpreter would wait for the threads of calls that nobody waits for.
+    os._exit(0)
+
+
+def bind(server: grpc.Server, settings: ServerSettings) -> int:
+    """Take the first port that is free; the server itself binds it, so that nobody can take it between choosing and serving.
+
+    Raises:
+        OSError: all are taken, even after `settings.patience` seconds.
+    """
+    deadline = monotonic() + settings.patience
+    while True:
+        for port in settings.ports:
+            with suppress(RuntimeError):
+                return server.add_insecure_port(f"127.0.0.1:{port}")
+        if monotonic() >= deadline:
+            raise not_to_be_had(settings.ports)
+        sleep(RETRY)
+
+
+if __name__ == "__main__":
+    try:
+        serve(ServerSettings.parse(sys.argv[1]))
+    except OSError as error:
+        sys.exit(str(error))

@@ -1,0 +1,150 @@
+"""One server of a module: a process at a port, and what can be done to it. Nothing is announced here; see `tinypool_nb.lab.modules`."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+
+from tinypool_nb.errors import LabError, shown
+from tinypool_nb.lab.processes import Processes
+
+STARTING = 20.0
+"""Seconds that a server gets until it serves. It takes about 0.1; the rest is for a machine that is busy."""
+ACTING = 10.0
+"""Seconds that the system gets to carry out a signal; it takes milliseconds."""
+
+
+class ServerState(StrEnum):
+    """What a server of the lab is doing. In the order of what a client of several would notice first."""
+
+    SERVING = "serving"
+    FROZEN = "frozen"
+    """Stopped by SIGSTOP: its connections stand, and nobody answers."""
+    STOPPED = "stopped"
+    """Ended by itself: gracefully, or because it failed."""
+    KILLED = "killed"
+    """Ended by a signal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """What a server is told on its command line."""
+
+    name: str
+    """The module's name."""
+    replica: int = 0
+    """Which of the module's servers it is, counted from 0."""
+    ports: tuple[int, ...] = ()
+    """The ports to try, in this order; on 127.0.0.1."""
+    patience: float = 0.0
+    """Seconds to go on trying while all of them are taken."""
+    min_ping_interval: float = 5.0
+    """Seconds between two keepalive pings that it permits; who pings more often gets GOAWAY `too_many_pings`."""
+
+    def as_argument(self) -> str:
+        """The settings as one argument; `parse` reads it back.
+
+        >>> settings = ServerSettings(name="http-module-v1", ports=(20001,))
+        >>> ServerSettings.parse(settings.as_argument()) == settings
+        True
+        """
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def parse(cls, argument: str) -> "ServerSettings":
+        """The settings that `as_argument` wrote."""
+        fields = json.loads(argument)
+        return cls(**{**fields, "ports": tuple(fields["ports"])})
+
+
+class Server:
+    """One process that serves one module at one port. It is launched by being made; `await_serving` waits for it."""
+
+    def __init__(self, processes: Processes, settings: ServerSettings) -> None:
+        self._processes = processes
+        self._settings = settings
+        self._process = processes.start("-m", "tinypool_nb.lab.server", settings.as_argument())
+        self.port = 0
+        """Where it serves; 0 until it does."""
+
+    def successor(self, *ports: int, patience: float = 0.0) -> "Server":
+        """Launch a server of the same settings at one of these ports."""
+        return Server(self._processes, replace(self._settings, ports=ports, patience=patience))
+
+    @property
+    def address(self) -> str:
+        """Where to connect: `127.0.0.1:port`."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id; None as long as the guard has not told it."""
+        return self._process.pid
+
+    @property
+    def state(self) -> ServerState:
+        """What it is doing, as far as the guard has told."""
+        if self._process.exit is not None:
+            return ServerState.KILLED if self._process.exit < 0 else ServerState.STOPPED
+        return ServerState.FROZEN if self._process.frozen else ServerState.SERVING
+
+    def await_serving(self) -> None:
+        """Wait until it serves.
+
+        Raises:
+            LabError: it does not; the message carries its last words.
+        """
+        self.port = int(self._processes.next_line(self._process, f"{shown(self._settings.name)} did not start", STARTING))
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self._processes.signal(self._process, "SIGKILL")
+
+    def stop(self, grace: float) -> None:
+        """Ask it to end: GOAWAY at once, calls under way may go on for `grace` seconds. A frozen one cannot hear of it and is killed."""
+        if self._process.frozen:
+            self.kill()
+        else:
+            self._processes.say(self._process, f"stop {grace}")
+
+    def await_end(self, grace: float = 0.0) -> None:
+        """Wait until it has ended, `grace` seconds longer than for a kill: its port is free then."""
+        self._await(lambda: self._process.exit is not None, "end", grace + ACTING)
+
+    def freeze(self) -> None:
+        """Send SIGSTOP."""
+        self._processes.signal(self._process, "SIGSTOP")
+
+    def await_frozen(self) -> None:
+        """Wait until it is really frozen."""
+        self._await(lambda: self._process.frozen, "freeze", ACTING)
+
+    def thaw(self) -> None:
+        """Send SIGCONT."""
+        self._processes.signal(self._process, "SIGCONT")
+
+    def await_thawed(self) -> None:
+        """Wait until it really goes on."""
+        self._await(lambda: not self._process.frozen, "thaw", ACTING)
+
+    def _await(self, met: Callable[[], bool], verb: str, timeout: float) -> None:
+        self._processes.wait(lambda: met() or self._process.exit is not None, timeout)
+        if not met():
+            end = f"within {timeout:g} s" if self._process.exit is None else f"but ended: {self._process.last_words}"
+            raise LabError(f"{shown(self._settings.name)} (pid {self.pid}) did not {verb} {end}")
+
+
+def started(servers: list[Server]) -> list[Server]:
+    """Wait until all of the launched `servers` serve, and return them.
+
+    Raises:
+        LabError: one does not; all of them are killed then.
+    """
+    try:
+        for server in servers:
+            server.await_serving()
+    except BaseException:  # an interrupt too: nobody else knows of them yet
+        for server in servers:
+            server.kill()
+        raise
+    return servers

@@ -1,0 +1,29 @@
+# Written by hand: the types of module_pb2_grpc.py, which protoc leaves untyped.
+from collections.abc import Iterable, Iterator
+
+import grpc
+
+from tinypool_nb.wire import module_pb2
+
+class ModuleServiceStub:
+    def __init__(self, channel: grpc.Channel) -> None: ...
+    Message: grpc.UnaryUnaryMultiCallable[module_pb2.MessageRequest, module_pb2.MessageResponse]
+    Send: grpc.UnaryUnaryMultiCallable[module_pb2.Message, module_pb2.Response]
+
+class ModuleServiceServicer:
+    def Message(self, request: module_pb2.MessageRequest, context: grpc.ServicerContext) -> module_pb2.MessageResponse: ...
+    def Send(self, request: module_pb2.Message, context: grpc.ServicerContext) -> module_pb2.Response: ...
+
+class StreamServiceStub:
+    def __init__(self, channel: grpc.Channel) -> None: ...
+    Repeat: grpc.UnaryStreamMultiCallable[module_pb2.MessageRequest, module_pb2.MessageResponse]
+    Collect: grpc.StreamUnaryMultiCallable[module_pb2.MessageRequest, module_pb2.MessageResponse]
+    Converse: grpc.StreamStreamMultiCallable[module_pb2.MessageRequest, module_pb2.MessageResponse]
+
+class StreamServiceServicer:
+    def Repeat(self, request: module_pb2.MessageRequest, context: grpc.ServicerContext) -> Iterator[module_pb2.MessageResponse]: ...
+    def Collect(self, request_iterator: Iterable[module_pb2.MessageRequest], context: grpc.ServicerContext) -> module_pb2.MessageResponse: ...
+    def Converse(self, request_iterator: Iterable[module_pb2.MessageRequest], context: grpc.ServicerContext) -> Iterator[module_pb2.MessageResponse]: ...
+
+def add_ModuleServiceServicer_to_server(servicer: ModuleServiceServicer, server: grpc.Server) -> None: ...
+def add_StreamServiceServicer_to_server(servicer: StreamServiceServicer, server: grpc.Server) -> None: ...

@@ -1,0 +1,162 @@
+"""The four kinds of calls through a route: each takes the module's current channel at the moment it is made."""
+# ruff: noqa: FBT001, PLR0917  the signatures are gRPC's
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from tinypool_nb.channels.route import CLOSED, Route
+
+if TYPE_CHECKING:  # generic in the type stubs, plain at run time
+    UnaryUnary = grpc.UnaryUnaryMultiCallable[Any, Any]
+    UnaryStream = grpc.UnaryStreamMultiCallable[Any, Any]
+    StreamUnary = grpc.StreamUnaryMultiCallable[Any, Any]
+    StreamStream = grpc.StreamStreamMultiCallable[Any, Any]
+else:
+    UnaryUnary = grpc.UnaryUnaryMultiCallable
+    UnaryStream = grpc.UnaryStreamMultiCallable
+    StreamUnary = grpc.StreamUnaryMultiCallable
+    StreamStream = grpc.StreamStreamMultiCallable
+
+Opener = Callable[[Any], Any]
+"""From a grpc.Channel to one of its multicallables. Any, since the type stubs do not know what generated code passes."""
+Metadata = tuple[tuple[str, str | bytes], ...]
+
+
+class Routed:
+    """What the four share: the multicallable of the current channel, made at the first call on it and kept until the next channel."""
+
+    def __init__(self, route: Route, opener: Opener) -> None:
+        self._route = route
+        self._opener = opener
+        # Generation and multicallable, in one tuple: no thread may see the one of this channel with the other of that.
+        self._opened: tuple[int, Any] = (0, None)
+
+    def _call(self, verb: str, *call: Any) -> Any:
+        """Make the call; again, if the channel was replaced and closed between our taking it and the call's start."""
+        while True:
+            tenure = self._route.current  # held until the call has ended or is under way: see Tenure
+            try:
+                generation, opened = self._opened
+                if generation != tenure.generation:
+                    opened = self._route.open(tenure, self._opener)
+                    self._opened = (tenure.generation, opened)
+                return getattr(opened, verb)(*call)
+            except ValueError as error:
+                if tenure is self._route.current or not str(error).startswith(CLOSED):
+                    raise
+            finally:
+                del tenure  # else the traceback of a failed call would hold it, in a notebook until the next error
+
+
+class RoutedUnaryUnary(Routed, UnaryUnary):
+    """One request, one response."""
+
+    def __call__(
+        self,
+        request: Any,
+        timeout: float | None = None,
+        metadata: Metadata | None = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,
+        compression: grpc.Compression | None = None,
+    ) -> Any:
+        """Call and wait for the response. As `grpc.UnaryUnaryMultiCallable`."""
+        return self._call("__call__", request, timeout, metadata, credentials, wait_for_ready, compression)
+
+    def with_call(
+        self,
+        request: Any,
+        timeout: float | None = None,
+        metadata: Metadata | None = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,
+        compression: grpc.Compression | None = None,
+    ) -> Any:
+        """Call and wait for (response, grpc.Call)."""
+        return self._call("with_call", request, timeout, metadata, credentials, wait_for_ready, compression)
+
+    def future(
+        self,
+        request: Any,
+        timeout: float | None = None,
+        metadata: Metadata | None = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,
+        compression: grpc.Compression | None = None,
+    ) -> Any:
+        """Call without waiting: an object that is a grpc.Future and a grpc.Call."""
+        return self._call("future", request, timeout, metadata, credentials, wait_for_ready, compression)
+
+
+class RoutedUnaryStream(Routed, UnaryStream):
+    """One request, a stream of responses."""
+
+    def __call__(
+        self,
+        request: Any,
+        timeout: float | None = None,
+        metadata: Metadata | None = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,
+        compression: grpc.Compression | None = None,
+    ) -> Any:
+        """Call: an iterator of responses that is a grpc.Call."""
+        return self._call("__call__", request, timeout, metadata, credentials, wait_for_ready, compression)
+
+
+class RoutedStreamUnary(Routed, StreamUnary):
+    """A stream of requests, one response."""
+
+    def __call__(
+        self,
+        request_iterator: Iterator[Any],
+        timeout: float | None = None,
+        metadata: Metadata | None = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,
+        compression: grpc.Compression | None = None,
+    ) -> Any:
+        """Call and wait for the response."""
+        return self._call("__call__", request_iterator, timeout, metadata, credentials, wait_for_ready, compression)
+
+    def with_call(
+        self,
+        request_iterator: Iterator[Any],
+        timeout: float | None = None,
+        metadata: Metadata | None = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,
+        compression: grpc.Compression | None = None,
+    ) -> Any:
+        """Call and wait for (response, grpc.Call)."""
+        return self._call("with_call", request_iterator, timeout, metadata, credentials, wait_for_ready, compression)
+
+    def future(
+        self,
+        request_iterator: Iterator[Any],
+        timeout: float | None = None,
+        metadata: Metadata | None = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,
+        compression: grpc.Compression | None = None,
+    ) -> Any:
+        """Call without waiting: an object that is a grpc.Future and a grpc.Call."""
+        return self._call("future", request_iterator, timeout, metadata, credentials, wait_for_ready, compression)
+
+
+class RoutedStreamStream(Routed, StreamStream):
+    """A stream of requests, a stream of responses."""
+
+    def __call__(
+        self,
+        request_iterator: Iterator[Any],
+        timeout: float | None = None,
+        metadata: Metadata | None = None,
+        credentials: grpc.CallCredentials | None = None,
+        wait_for_ready: bool | None = None,
+        compression: grpc.Compression | None = None,
+    ) -> Any:
+        """Call: an iterator of responses that is a grpc.Call."""
+        return self._call("__call__", request_iterator, timeout, metadata, credentials, wait_for_ready, compression)

@@ -1,0 +1,109 @@
+"""From the settings of a pool to a gRPC channel: the one place that knows how gRPC core spells them."""
+
+import json
+import os
+
+import grpc
+
+from tinypool_nb.core.options import PoolOptions
+from tinypool_nb.errors import OptionsError
+
+TRACE_BYTES = 53 * 2**9
+"""Bytes of trace that gRPC core keeps of each channel and of each subchannel: 27,136.
+
+Room for 447 events of a channel, and for 106 to 168 of a subchannel (they are longer): 26 reconnections or 42 failed
+attempts. The memory is taken as events come. Twice the bytes hold twice the events.
+"""
+
+NEVER_IDLE = 2**31 - 1
+"""Milliseconds: the greatest idle timeout, which gRPC core takes for "never"."""
+
+Arguments = tuple[tuple[str, int | str], ...]
+
+
+def arguments(options: PoolOptions, *, trace_bytes: int = TRACE_BYTES) -> Arguments:
+    """The channel arguments that make gRPC core behave as `options` say.
+
+    Args:
+        options: the pool's settings, in seconds.
+        trace_bytes: the cap of each channel's and subchannel's trace, 53 * 2**k bytes. Other caps, powers of two
+            and core's default of 4096 among them, empty a trace for good once it is full.
+
+    Returns:
+        (name, value) pairs, times in whole milliseconds.
+
+    Raises:
+        OptionsError: `trace_bytes` is not 53 * 2**k.
+
+    Example:
+        >>> dict(arguments(PoolOptions()))["grpc.keepalive_time_ms"]
+        10000
+
+    Source: grpc/grpc `include/grpc/impl/channel_arg_names.h`; the page's NewPool, Reconnection and Load Balancing; gRFC A8, A18.
+    """
+    if not is_trace_cap(trace_bytes):
+        raise OptionsError(
+            "trace_bytes", trace_bytes, "53 * 2**k bytes, such as 13568 or 27136: other caps empty the trace when it is full"
+        )
+    keepalive, backoff = options.keepalive, options.backoff
+    pairs: list[tuple[str, int | str]] = [
+        ("grpc.keepalive_time_ms", milliseconds(keepalive.time)),
+        ("grpc.keepalive_timeout_ms", milliseconds(keepalive.timeout)),
+        # Without this one a ping may go unanswered for a minute before the connection counts as lost, whatever the keepalive timeout.
+        ("grpc.http2.ping_timeout_ms", milliseconds(keepalive.timeout)),
+        ("grpc.keepalive_permit_without_calls", int(keepalive.without_calls)),
+        # Else core stops to ping after two pings without a message between them.
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.initial_reconnect_backoff_ms", milliseconds(backoff.initial)),
+        ("grpc.max_reconnect_backoff_ms", milliseconds(backoff.maximum)),
+        # The name misleads: it is the least time that an attempt gets, the page's MinConnectTimeout.
+        ("grpc.min_reconnect_backoff_ms", milliseconds(backoff.min_connect_timeout)),
+        # Else channels to one target share one connection and its backoff, and a fresh channel would have to wait the old one's out.
+        ("grpc.use_local_subchannel_pool", 1),
+        # Else READY turns to IDLE half an hour after the last call.
+        ("grpc.client_idle_timeout_ms", NEVER_IDLE),
+        # Else the environment's http_proxy takes every connection, loopback included.
+        ("grpc.enable_http_proxy", 0),
+        # The trace is the record. On by default, but said, since another default would mean no record.
+        ("grpc.enable_channelz", 1),
+        ("grpc.max_channel_trace_event_memory_per_node", trace_bytes),
+    ]
+    if options.load_balancing != "pick_first":  # which is gRPC's own default
+        pairs.append(("grpc.service_config", json.dumps({"loadBalancingConfig": [{options.load_balancing: {}}]})))
+    return tuple(pairs)
+
+
+def open_channel(target: str, number: int, options: PoolOptions) -> grpc.Channel:
+    """Make a channel to `target` that can be told apart in the trace. Nothing is dialled yet.
+
+    Args:
+        target: where to, in gRPC's form, checked before: `dns:///host:port`, `ipv4:127.0.0.1:50051`, `unix:/path`, ...
+        number: the channel's number, unique in the process (`ChannelIdentity.number`).
+        options: the pool's settings.
+
+    Source: the page's Register and Lazy Connection; grpc/grpc `doc/naming.md`.
+    """
+    return grpc.insecure_channel(f"{target}#{tag(number)}", arguments(options))
+
+
+def tag(number: int) -> str:
+    """What marks channel `number` of this process in channelz, as the fragment of its target.
+
+    gRPC core ignores a fragment: neither the name resolved nor the authority sent holds it.
+    """
+    return f"tp{os.getpid()}-{number}"
+
+
+def is_trace_cap(value: int) -> bool:
+    """Whether a trace of this many bytes survives being full: 53 * 2**k.
+
+    >>> is_trace_cap(27136), is_trace_cap(4096)
+    (True, False)
+    """
+    times, rest = divmod(value, 53)
+    return rest == 0 and times > 0 and times & (times - 1) == 0
+
+
+def milliseconds(seconds: float) -> int:
+    """Seconds as the whole milliseconds that gRPC core takes."""
+    return round(seconds * 1000)

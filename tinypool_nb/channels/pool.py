@@ -1,0 +1,362 @@
+"""The page's client pool: one connection a module, reused, health-checked, reconnected, and every transition of it recorded."""
+
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+from tinypool_nb.channels.current import CurrentStates
+from tinypool_nb.channels.health import HealthChecks
+from tinypool_nb.channels.observer import Observer
+from tinypool_nb.channels.opening import open_channel
+from tinypool_nb.channels.pooled import PooledChannel
+from tinypool_nb.channels.waiting import Question, Sighting, until, wait
+from tinypool_nb.channels.watched import Watched, numbers
+from tinypool_nb.core.addresses import parse_address
+from tinypool_nb.core.decisions import Close, Command, Open, Reconnect, Register, Retire, Table, Tell, Unregister, decide
+from tinypool_nb.core.events import ChannelIdentity, MarkKind
+from tinypool_nb.core.keys import ModuleKey, need_key, parse_key, unknown
+from tinypool_nb.core.naming import Naming
+from tinypool_nb.core.options import PoolOptions
+from tinypool_nb.core.states import State
+from tinypool_nb.core.tracing import MILLISECOND
+from tinypool_nb.errors import ForkedPoolError, OptionsError, PoolClosedError, WaitTimeoutError
+from tinypool_nb.journal.follower import Follower
+from tinypool_nb.journal.journal import Journal
+from tinypool_nb.logs import log_transitions
+
+log = logging.getLogger("tinypool_nb.pool")
+
+
+class ClientPool:
+    """One gRPC connection for each module, shared by all who call it. Thread-safe.
+
+    Args:
+        options: settings for all modules; a module may have its own.
+        health_checks: seconds between periodic health checks; None leaves them off.
+
+    Example:
+        >>> with ClientPool() as pool:
+        ...     pool.register("http-module-v1", "127.0.0.1:50051")
+        ...     pool.health()
+        {'http-module-v1': <State.IDLE: 'IDLE'>}
+
+    Source: the page's Pool, NewPool and Core Operations.
+    """
+
+    def __init__(self, options: PoolOptions | None = None, *, health_checks: float | None = None) -> None:
+        self.options = PoolOptions() if options is None else options
+        if not isinstance(self.options, PoolOptions):
+            raise OptionsError("options", options, "a tp.PoolOptions")
+        self.journal = Journal(history=self.options.history)
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._table = Table()
+        self._naming: Naming[PooledChannel] = Naming()
+        self._faces = self._naming.by_name
+        self._open: dict[ModuleKey, tuple[PooledChannel, Watched]] = {}
+        self._own_options: dict[ModuleKey, PoolOptions] = {}
+        self._current = CurrentStates()
+        self._observer = Observer(self.journal, self._current, share=self.options.observer_share)
+        self.follower = Follower(self.journal)
+        self.follower.add(log_transitions)
+        self._checks = HealthChecks(self)
+        # Threads hold the parts, never the pool: one that nobody holds any more closes itself.
+        self._finalizer = weakref.finalize(self, _abandon, self._observer, self._checks)
+        self._finalizer.atexit = False
+        if health_checks is not None:
+            self.start_health_checks(every=health_checks)
+
+    def register(self, name: str, address: str, *, namespace: str | None = None, options: PoolOptions | None = None) -> None:
+        """Make a module reachable. Nothing is dialled before its first call.
+
+        The same address (and options) again changes nothing. Another one gets a new channel, and the old one is retired:
+        calls under way on it end well, all later ones take the new channel.
+
+        Args:
+            name: what `get` and the record call it.
+            address: `host:port`, `[::1]:port`, `dns:///host:port`, `ipv4:a:port,b:port`, ...
+            namespace: where it comes from, if from Kubernetes.
+            options: settings of its own, else the pool's.
+
+        Raises:
+            ModuleNameError, AddressError, OptionsError: the value was refused; nothing was dialled.
+            PoolClosedError: after `close`.
+
+        Source: the page's Register.
+        """
+        key = parse_key(name, namespace)
+        parsed = parse_address(address)
+        if options is not None and not isinstance(options, PoolOptions):
+            raise OptionsError("options", options, "a tp.PoolOptions")
+        self._carry_out(Register(key, parsed, self.options if options is None else options))
+
+    def get(self, name: str | ModuleKey) -> PooledChannel | None:
+        """The module's channel, or None if it is not registered. It stays valid for as long as the module is registered.
+
+        A bare name does where only one namespace has it; else say `namespace/name`.
+
+        Raises:
+            AmbiguousModuleError: the bare name stands for several modules.
+
+        Source: the page's Get.
+        """
+        face = self._faces.get(name)
+        if face is None:
+            self._naming.find(name)  # raises where the name is ambiguous
+        return face
+
+    def __getitem__(self, name: str | ModuleKey) -> PooledChannel:
+        """As `get`, but an unknown name raises UnknownModuleError with the near names."""
+        face = self.get(name)
+        if face is None:
+            raise unknown(tuple(self._open), name)
+        return face
+
+    def unregister(self, name: str | ModuleKey) -> bool:
+        """Take a module away; its channel closes when the calls under way on it have ended (at most `drain` seconds).
+
+        Returns:
+            Whether it was registered.
+
+        Source: the page's Unregister.
+        """
+        key = self._naming.find(name)
+        if key is None:
+            return False
+        return self._carry_out(Unregister(key)).status == "ok"
+
+    def reconnect(self, name: str | ModuleKey) -> None:
+        """Connect afresh, now: a new channel without the old one's backoff. Calls under way on the old one end well.
+
+        Raises:
+            UnknownModuleError, AmbiguousModuleError, PoolClosedError
+        """
+        self._carry_out(Reconnect(name))
+
+    def health(self) -> dict[str, State]:
+        """The state of each module's channel by the module's name, as the observer last saw it.
+
+        Source: the page's GetHealth.
+        """
+        return self._current.copy()
+
+    def health_check(self) -> dict[str, State]:
+        """Warn of each module that is not READY, ask it to connect, and return these modules with their states.
+
+        Source: the page's HealthCheck.
+        """
+        self._check_usable("health_check")
+        lagging: dict[str, State] = {}
+        for _, watched in tuple(self._open.values()):
+            state = self._peek(watched, connect=False)
+            if state is not State.READY:
+                lagging[watched.shown] = state
+                fields = {"module": watched.shown, "state": str(state)}
+                log.warning("connection not ready: %(module)s is %(state)s", fields, extra={"tinypool": fields})
+                self._peek(watched, connect=True)
+        self._observer.hurry()
+        return lagging
+
+    def start_health_checks(self, every: float = 30.0) -> None:
+        """Do a `health_check` every so many seconds, until `stop_health_checks` or `close`.
+
+        Source: the page's Monitor Pool Health.
+        """
+        self._check_usable("start_health_checks")
+        self._checks.start(every)
+
+    def stop_health_checks(self) -> None:
+        """End the periodic health checks."""
+        self._checks.stop()
+
+    def wait(self, name: str | ModuleKey, state: State | str = State.READY, timeout: float | None = None) -> None:
+        """Block until the module is in `state`, or has been for a moment since the call began.
+
+        To wait for READY asks an idle channel to connect. In a notebook prefer `await pool.until(...)`, which lets clicks through.
+
+        Raises:
+            WaitTimeoutError: not within `timeout` seconds; it carries the state and the last failure.
+            UnknownModuleError: there is no such module, or it was unregistered meanwhile.
+        """
+        question = self._ask("wait", name, state)
+        self._judge(wait(self._observer, question, lambda: self._begin(question), timeout), question, timeout)
+
+    async def until(self, name: str | ModuleKey, state: State | str = State.READY, timeout: float | None = None) -> None:
+        """As `wait`, for `await`: the notebook's buttons and other coroutines go on meanwhile."""
+        question = self._ask("until", name, state)
+        self._judge(await until(self._observer, question, lambda: self._begin(question), timeout), question, timeout)
+
+    def debug(self) -> None:
+        """Log each connection with its target and state, for a service that wants no frames.
+
+        Source: the page's Debug.
+        """
+        for _, watched in tuple(self._open.values()):
+            fields = {"module": watched.shown, "target": watched.identity.address, "state": str(State.from_code(watched.seen))}
+            log.info("pool connection: %(module)s at %(target)s is %(state)s", fields, extra={"tinypool": fields})
+
+    def options_of(self, key: ModuleKey) -> PoolOptions:
+        """The settings that a module has, or had when it was last registered."""
+        return self._own_options.get(key, self.options)
+
+    def keys_at(self, address: str) -> list[ModuleKey]:
+        """The modules registered at exactly that address."""
+        return [key for key, (_, watched) in tuple(self._open.items()) if watched.identity.address == address]
+
+    def catch_up(self) -> None:
+        """Read what may have happened, so that the journal is complete up to this moment."""
+        self._observer.catch_up()
+
+    def close(self, drain: float = 0.0) -> None:
+        """Close every connection, with its SHUTDOWN recorded, and end all threads. What was recorded stays.
+
+        Args:
+            drain: seconds to wait at the most for calls under way.
+
+        Source: the page's Close.
+        """
+        if os.getpid() != self._pid:
+            return  # the threads and connections are the parent's
+        self._checks.stop()
+        self._carry_out(Close())
+        self._observer.close(drain)
+        self.follower.close()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._table.closed
+
+    def __contains__(self, name: object) -> bool:
+        return self._naming.find(name) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        """The modules' names, as shown, in the order in which they came."""
+        return iter([watched.shown for _, watched in tuple(self._open.values())])
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if self.is_closed:
+            return f"<{type(self).__name__} closed>"
+        listed = ", ".join(f"{name}: {state}" for name, state in self.health().items())
+        return f"<{type(self).__name__} {len(self)} module{'' if len(self) == 1 else 's'}{': ' if listed else ''}{listed}>"
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self)
+
+    def _carry_out(self, command: Command) -> Tell:
+        """Decide and act; the log and the marks, where other people's code may run, come after the lock."""
+        self._check_usable(type(command).__name__.lower())
+        tell = Tell(None, "", "", "unchanged")
+        with self._lock:
+            self._table, actions = decide(self._table, command)
+            for action in actions:
+                match action:
+                    case Open():
+                        self._open_channel(action)
+                    case Retire(key):
+                        self._retire(key, "the pool was closed" if self._table.closed else "it was unregistered")
+                    case Tell():
+                        tell = action
+        if tell.text and tell.status != "unchanged":
+            self.journal.mark(tell.text, kind=MarkKind.ACTION, key=tell.key)
+            log.info("%s", tell.text if tell.key is None else f"{tell.key}: {tell.text}")
+        return tell
+
+    def _open_channel(self, action: Open) -> None:
+        """Opening a channel dials nothing and takes some 20 us, so it may happen under the lock: then no order can go wrong."""
+        key, entry = action.key, action.entry
+        born = self.journal.clock.now() - MILLISECOND  # core's stamps are rounded down to milliseconds, and none is older than this one
+        identity = ChannelIdentity(next(numbers), key, entry.address.text, entry.generation)
+        channel = open_channel(entry.address.target, identity.number, entry.options)
+        watched = Watched(identity, channel, entry.options, born=born)
+        self._current.enter(watched.shown, identity.number)
+        known = self._open.get(key)
+        if known is None:
+            current, shown = self._current, watched.shown
+            face = PooledChannel(key, channel, address=entry.address.text, state=lambda: current.get(shown))
+        else:
+            face, old = known
+            self._observer.watch(watched, after=old)
+            replaced = face.replace(channel, address=entry.address.text)
+            self._observer.retire(old, old.options.drain, lambda: face.is_held(replaced))
+        self._open[key] = face, watched
+        if entry.options is self.options:
+            self._own_options.pop(key, None)
+        else:
+            self._own_options[key] = entry.options
+        if known is None:
+            self._observer.watch(watched)
+            self._naming.add(key, face)
+        if action.connect:
+            watched.peek(True)
+
+    def _retire(self, key: ModuleKey, reason: str) -> None:
+        face, watched = self._open.pop(key)
+        self._current.leave(watched.shown)
+        self._naming.remove(key)
+        channel = face.retire(reason)
+        self._observer.retire(watched, watched.options.drain, lambda: face.is_held(channel))
+
+    def _ask(self, verb: str, name: str | ModuleKey, state: State | str) -> Question:
+        self._check_usable(verb)
+        if self._table.closed:
+            raise PoolClosedError(verb)
+        key, wanted = need_key(tuple(self._open), name), _state(state)
+        return Question(key, wanted, lambda: self._state_now(key) is wanted, lambda: key in self._open, self.journal.clock.now())
+
+    def _begin(self, question: Question) -> bool:
+        """Whether the module is in the state that is asked for, and the observer knows it; an idle one is asked to connect."""
+        now = self._state_now(question.key)
+        if now is State.IDLE and question.wanted is State.READY:
+            self._peek(self._open[question.key][1], connect=True)
+        return now is question.wanted and self._current.get(str(question.key)) is now
+
+    def _state_now(self, key: ModuleKey) -> State:
+        known = self._open.get(key)
+        return State.SHUTDOWN if known is None else self._peek(known[1], connect=False)
+
+    def _peek(self, watched: Watched, *, connect: bool) -> State:
+        try:
+            return State.from_code(watched.peek(connect))
+        except ValueError:  # closed meanwhile
+            return State.SHUTDOWN
+
+    def _judge(self, sighting: Sighting, question: Question, timeout: float | None) -> None:
+        if sighting.came:
+            return
+        known = self._open.get(question.key)
+        if known is None:
+            raise unknown(tuple(self._open), question.key)
+        reason = sighting.reason or known[1].last_reason
+        raise WaitTimeoutError(str(question.key), question.wanted, timeout or 0.0, self._state_now(question.key), reason)
+
+    def _check_usable(self, verb: str) -> None:
+        if os.getpid() != self._pid:
+            raise ForkedPoolError(self._pid, os.getpid())
+        if self._table.closed and verb in {"health_check", "start_health_checks"}:
+            raise PoolClosedError(verb)
+
+
+def _state(state: State | str) -> State:
+    try:
+        return State(state)
+    except ValueError:
+        raise OptionsError("state", state, f"one of {', '.join(State)}") from None
+
+
+def _abandon(observer: Observer, checks: HealthChecks) -> None:
+    checks.abandon()
+    observer.abandon()

@@ -1,0 +1,169 @@
+"""One channel under observation: reading its traces so that nothing is lost or told twice."""
+
+from collections.abc import Callable
+from itertools import count
+
+import grpc
+
+from tinypool_nb.channels.channelz import Channelz, Node, directory, peek_of
+from tinypool_nb.channels.opening import tag
+from tinypool_nb.core.events import Attempt, ChannelIdentity, Transition
+from tinypool_nb.core.options import PoolOptions
+from tinypool_nb.core.states import State
+from tinypool_nb.core.tracing import ChannelHistory, Trace
+
+numbers = count(1)
+"""Numbers the channels of this process."""
+
+ARRIVED = 1.0
+"""Seconds from a channel's arrival to its first audit."""
+UNSETTLED = 1.0
+"""Seconds between two audits while it is CONNECTING or in TRANSIENT_FAILURE, where attempts come and go unseen."""
+HOT = 0.1
+"""The same for `HOT_FOR` seconds after an audit found something: where one flap was, the next is near."""
+HOT_FOR = 5.0
+RING_ATTEMPTS = 26
+"""Failed attempts of four events that a subchannel's ring certainly holds: at least 106 events in 27136 bytes, as measured."""
+
+Row = Transition | Attempt
+
+
+class Watched:
+    """A channel, what has been read of it so far, and when it is to be read next.
+
+    Only who holds the observer's lock calls its methods.
+    """
+
+    __slots__ = (
+        "_history",
+        "_node",
+        "_subchannels",
+        "_trace",
+        "audit_at",
+        "channel",
+        "close_by",
+        "closed_at",
+        "due_since",
+        "hot_until",
+        "identity",
+        "is_drained",
+        "is_held",
+        "options",
+        "peek",
+        "seen",
+        "shown",
+    )
+
+    def __init__(self, identity: ChannelIdentity, channel: grpc.Channel, options: PoolOptions, *, born: int) -> None:
+        """`born`: when the channel was made, nanoseconds on the record's clock."""
+        self.identity = identity
+        self.shown = str(identity.key)
+        self.channel = channel
+        self.options = options
+        self.peek: Callable[[bool], int] = peek_of(channel)
+        self.seen = State.IDLE.code
+        """The state at the last peek, as core's number."""
+        self.is_drained = False
+        """Whether no call was under way at the last read."""
+        self.is_held: Callable[[], bool] = lambda: False
+        """Whether a call is on its way into the channel, not yet counted by core; asked once it is retired."""
+        # Monotonic seconds:
+        self.audit_at = 0.0
+        self.hot_until = 0.0
+        self.due_since: float | None = None
+        """Since when its trace has ended in another state than the one seen."""
+        self.close_by: float | None = None
+        """When a retired channel closes at the latest; None while it is in use."""
+        self.closed_at: float | None = None
+        self._node: int | None = None
+        self._history = ChannelHistory(identity)
+        self._trace = Trace()
+        self._trace.read_at = born
+        self._subchannels: dict[int, tuple[Trace, str]] = {}
+
+    @property
+    def state(self) -> State | None:
+        """The state in which the record of this channel ends; None if that is not known."""
+        return self._history.state
+
+    @property
+    def last_reason(self) -> str:
+        """Why the channel last failed; "" if it has not."""
+        return self._history.last_reason
+
+    def audit_in(self, now: float, at_rest: float) -> float:
+        """Seconds until its trace is to be read though nothing seems to have changed; `at_rest` if it looks quiet.
+
+        A subchannel that fails again and again overwrites its trace, so it is read well before its ring is full.
+        """
+        if now < self.hot_until:
+            return HOT
+        before_full = self.options.backoff.initial * RING_ATTEMPTS / 2
+        if self.state not in {State.READY, State.IDLE}:
+            return min(UNSETTLED, before_full)
+        # One of several subchannels may fail on while the channel is READY by another.
+        return min(at_rest, before_full) if len(self._subchannels) > 1 else at_rest
+
+    def begin(self) -> Row:
+        """The first row of its record."""
+        return self._history.born(self._trace.read_at)
+
+    def read(self, channelz: Channelz, now: int) -> list[Row]:
+        """The rows that are new in its traces: the channel's own, then its subchannels', those known before once more.
+
+        `now`: nanoseconds on the record's clock, taken before the call.
+        """
+        node = self._find(channelz)
+        if node is None:
+            self.is_drained = True
+            return self.infer(now) if self.closed_at is None else self.infer(now, State.SHUTDOWN, "closed by the pool")
+        self.is_drained = node.calls_started == node.calls_ended
+        rows: list[Row] = []
+        fresh, lost = self._trace.fresh(node.events)
+        if lost:
+            rows.append(self._history.gap(self._trace.read_at))
+        self._trace.read_at = now
+        rows += self._history.of_channel(fresh)
+        if self.state is None:
+            rows += self.infer(now)
+        at_rest = not fresh and self.state is State.READY and len(node.subchannels) == 1 and node.subchannels[0] in self._subchannels
+        if at_rest:
+            return rows
+        if [row.state for row in rows if isinstance(row, Transition)] == [State.IDLE]:
+            # The connection was lost and nobody has asked for another: its subchannel, which is gone, made no attempt meanwhile.
+            self._forget_idle_subchannels(node)
+        for number in dict.fromkeys((*self._subchannels, *node.subchannels)):
+            rows += self._read_subchannel(channelz, number, node, now)
+        return rows
+
+    def _forget_idle_subchannels(self, parent: Node) -> None:
+        for number in list(self._subchannels):
+            if number not in parent.subchannels and not self._history.is_trying(number):
+                del self._subchannels[number]
+
+    def _find(self, channelz: Channelz) -> Node | None:
+        if self._node is None:
+            self._node = directory.claim(tag(self.identity.number))
+        return None if self._node is None else channelz.channel(self._node)
+
+    def _read_subchannel(self, channelz: Channelz, number: int, parent: Node, now: int) -> list[Attempt]:
+        trace, peer = self._subchannels.get(number) or (Trace(), "")
+        node = channelz.subchannel(number)
+        rows: list[Attempt] = []
+        if node is not None:
+            peer = node.target
+            fresh, lost = trace.fresh(node.events)
+            if lost:
+                rows.append(self._history.subchannel_gap(number, peer, trace.read_at or now, fresh[0].time if fresh else now))
+            trace.read_at = now
+            self._subchannels[number] = trace, peer
+            rows += self._history.of_subchannel(number, peer, fresh)
+        if node is None or number not in parent.subchannels:
+            self._subchannels.pop(number, None)
+            rows += self._history.abandoned(number, peer, now)
+        return rows
+
+    def infer(self, now: int, state: State | None = None, reason: str = "") -> list[Row]:
+        """A row of our own knowledge, where no trace tells: the channel is in `state` (else in the one seen last)."""
+        state = State.from_code(self.seen) if state is None else state
+        return [] if state is self.state else [self._history.inferred(now, state, reason)]

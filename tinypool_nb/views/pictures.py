@@ -1,0 +1,275 @@
+"""Pictures of the record for places without JavaScript: the timeline as SVG and as text, and the tables of `connections`."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tinypool_nb.core.keys import ModuleKey
+from tinypool_nb.core.palette import PALETTES, SEVERITY, TILE, Palette, Theme
+from tinypool_nb.views.connections import connections_html, connections_text
+from tinypool_nb.views.swimlanes import PlacedMark, Swimlanes, describe, swimlanes
+from tinypool_nb.views.wording import cut, duration_text, for_xml, label_rows, one_line, padded, span_text, times_text
+
+__all__ = ["connections_html", "connections_text", "timeline_svg", "timeline_text"]
+
+MOST_SVG_SEGMENTS = 30_000
+"""Rectangles, of some 25 bytes each."""
+MOST_TEXT_LANES = 40
+"""Lines of a terminal."""
+
+_LABEL_LENGTH = 28
+_CHARACTER = 6.7
+"""Pixels: the width of one character of 12 pixels, on the average."""
+_EDGE = 16
+_HEAD = 62
+_MARK_ROW = 15
+_FOOT = 62
+_HATCHED_LANE = 6.0
+"""Pixels: a hatch needs lanes of at least this height."""
+_MOST_SYMBOLS = 500
+_TICK_DISTANCE = 90
+_SECOND = 1_000_000_000
+_STEPS = (
+    *(10**exponent for exponent in range(3, 9)),
+    *(_SECOND * step for step in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400)),
+)
+"""Nanoseconds between two ticks: what people count in."""
+
+
+class _Plot(NamedTuple):
+    """Where things are on the paper, pixels."""
+
+    seen: Swimlanes
+    palette: Palette
+    left: float
+    top: float
+    width: float
+    lane: float
+    """Height of one lane, the space below it included."""
+
+    @property
+    def bottom(self) -> float:
+        return self.top + self.lane * max(len(self.seen.labels), 1)
+
+    def x(self, time: int) -> float:
+        return self.left + (time - self.seen.start) / (self.seen.end - self.seen.start) * self.width
+
+
+def timeline_svg(
+    intervals: pd.DataFrame,
+    marks: pd.DataFrame | None = None,
+    *,
+    now: int,
+    modules: Iterable[str | ModuleKey] | None = None,
+    theme: Theme = "light",
+    width: int = 900,
+) -> str:
+    """The timeline as one self-contained SVG element, with a title and a description for whoever cannot see it.
+
+    It has a paper of its own, so that it can be read on any page, and no script.
+
+    Parameters:
+        intervals: as `tinypool_nb.views.frames` makes it; open intervals end at `now`.
+        marks: the same; None for none.
+        now: nanoseconds since 1970-01-01 UTC.
+        modules: which modules to show, from the top, by their shown keys; all by default.
+        theme: "light" or "dark".
+        width: pixels, at least 300.
+    """
+    modules = None if modules is None else tuple(modules)
+    width = max(width, 300)
+    widest = round(width - 2 * _EDGE - 8)
+    seen = swimlanes(intervals, marks, now=now, modules=modules, pixels=widest, most=MOST_SVG_SEGMENTS)
+    label_width = 8 + _CHARACTER * max((len(cut(label, _LABEL_LENGTH)) for label in seen.labels), default=0)
+    about_all = [mark for mark in seen.marks if mark.lane is None]
+    plot_width = width - 2 * _EDGE - label_width
+    places = [(mark.time - seen.start) / (seen.end - seen.start) * plot_width for mark in about_all]
+    texts = [cut(one_line(mark.text), 40, keep_end=False) for mark in about_all]
+    labels, rows = label_rows(places, texts, width=plot_width, character=6.2)
+    count = max(len(seen.labels), 1)
+    lane = 32.0 if count == 1 else min(22.0, max(1.5, 720 / count))
+    plot = _Plot(seen, PALETTES[theme], _EDGE + label_width, _HEAD + rows * _MARK_ROW, plot_width, lane)
+    height = round(plot.bottom + _FOOT)
+    title = for_xml(cut(one_line(seen.labels[0]), 60)) if len(seen.labels) == 1 else f"Connections of {len(seen.labels):,} modules"
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{width}" height="{height}" viewBox="0 0 {width} {height}">',
+        f"<title>{title}</title>",
+        f"<desc>{for_xml(describe(intervals, now=now, modules=modules))}</desc>",
+        _patterns(plot),
+        f'<rect width="{width}" height="{height}" rx="6" fill="{plot.palette.page}"/>',
+        f'<g font-family="system-ui, sans-serif" font-size="12" fill="{plot.palette.ink}">',
+        f'<text x="{_EDGE}" y="28" font-size="16" font-weight="600">{title}</text>',
+        f'<text x="{_EDGE}" y="47">{for_xml(_subtitle(seen))}</text>',
+        *_lane_labels(plot),
+        *_ticks(plot),
+        *_segments(plot),
+        *(_line(plot, place) for place in places),
+        *(_line_label(plot, places[index], texts[index], row, runs_left=runs_left) for index, row, runs_left in labels),
+        _symbols(plot, [mark for mark in seen.marks if mark.lane is not None][-_MOST_SYMBOLS:]),
+        *_legend(plot, height - 16),
+        "</g></svg>",
+    ]
+    return "\n".join(line for line in lines if line)
+
+
+def _subtitle(seen: Swimlanes) -> str:
+    if not len(seen.segments.lane):
+        return "nothing recorded yet"
+    parts = [span_text(seen.start, seen.end), duration_text((seen.end - seen.start) / _SECOND), seen.note]
+    return " · ".join(part for part in parts if part)
+
+
+def _fill(palette: Palette, code: int, *, hatched: bool = True) -> str:
+    return f"url(#tinypool-{palette.name}-{code})" if hatched and palette.looks[code].path else palette.looks[code].colour
+
+
+def _patterns(plot: _Plot) -> str:
+    patterns = [
+        f'<pattern id="tinypool-{plot.palette.name}-{code}" width="{TILE}" height="{TILE}" patternUnits="userSpaceOnUse">'
+        f'<rect width="{TILE}" height="{TILE}" fill="{drawn.colour}"/>'
+        f'<path d="{drawn.path}" stroke="{drawn.hatch}" /></pattern>'
+        for code, drawn in plot.palette.looks.items()
+        if drawn.path
+    ]
+    return f"<defs>{''.join(patterns)}</defs>"
+
+
+def _lane_labels(plot: _Plot) -> list[str]:
+    step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 10**9) if step * plot.lane >= 12)
+    return [
+        f'<text x="{plot.left - 8:.1f}" y="{plot.top + (place + 0.5) * plot.lane + 4:.1f}" text-anchor="end">'
+        f"{for_xml(cut(one_line(plot.seen.labels[place]), _LABEL_LENGTH))}</text>"
+        for place in range(0, len(plot.seen.labels), step)
+    ]
+
+
+def _ticks(plot: _Plot) -> list[str]:
+    seen = plot.seen
+    if not len(seen.segments.lane):
+        return []
+    least = (seen.end - seen.start) * _TICK_DISTANCE / plot.width
+    step = next((step for step in _STEPS if step >= least), _STEPS[-1] * (int(least / _STEPS[-1]) + 1))
+    times = np.arange(-(-seen.start // step) * step, seen.end + 1, step, dtype=np.int64)
+    unit, part = ("us" if step < 10**6 else "ms", slice(11, None)) if step < _SECOND else ("s", slice(11, 19))
+    if step >= 86_400 * _SECOND:
+        part = slice(0, 10)
+    lines = []
+    for time, text in zip(times.tolist(), times_text(times, unit), strict=True):
+        x = plot.x(time)
+        lines.append(f'<path d="M{x:.1f},{plot.top}V{plot.bottom + 5:.1f}" stroke="{plot.palette.grid}"/>')
+        if x + _TICK_DISTANCE / 3 < plot.left + plot.width + _EDGE:  # else the paper's edge would cut it
+            lines.append(f'<text x="{x:.1f}" y="{plot.bottom + 19:.1f}" text-anchor="middle" font-size="11">{text[part]}</text>')
+    return lines
+
+
+def _segments(plot: _Plot) -> list[str]:
+    """One path a state: a rectangle is but its corner and its sides."""
+    segments = plot.seen.segments
+    scale = plot.width / (plot.seen.end - plot.seen.start)
+    x = plot.left + (segments.start - plot.seen.start) * scale
+    width = np.maximum((segments.end - segments.start) * scale, 0.7)
+    space = 3 if plot.lane >= 10 else plot.lane * 0.2 if plot.lane >= 4 else 0
+    y = plot.top + segments.lane * plot.lane + space / 2
+    height = plot.lane - space
+    lines = []
+    for code in sorted(SEVERITY, key=SEVERITY.__getitem__):
+        of_state = segments.state == code
+        if of_state.any():
+            corners = zip(x[of_state].tolist(), y[of_state].tolist(), width[of_state].tolist(), strict=True)
+            fill = _fill(plot.palette, code, hatched=plot.lane >= _HATCHED_LANE)
+            path = "".join(f"M{left:.1f},{top:.1f}h{long:.1f}v{height:.1f}h-{long:.1f}z" for left, top, long in corners)
+            lines.append(f'<path data-state="{plot.palette.looks[code].label}" fill="{fill}" d="{path}"/>')
+    return lines
+
+
+def _line(plot: _Plot, place: float) -> str:
+    path = f'd="M{plot.left + place:.1f},{plot.top - 4}V{plot.bottom:.1f}"'
+    return f'<path {path} stroke="{plot.palette.page}" stroke-opacity="0.6" stroke-width="3"/><path {path} stroke="{plot.palette.ink}"/>'
+
+
+def _line_label(plot: _Plot, place: float, text: str, row: int, *, runs_left: bool) -> str:
+    x, y = plot.left + place, plot.top - 8 - row * _MARK_ROW
+    anchor, space = ("end", -4) if runs_left else ("start", 4)
+    return (
+        f'<path d="M{x:.1f},{plot.top - 4}V{y - 8}" stroke="{plot.palette.ink}"/>'
+        f'<text x="{x + space:.1f}" y="{y}" text-anchor="{anchor}" font-size="11">{for_xml(text)}</text>'
+    )
+
+
+def _symbols(plot: _Plot, marks: Sequence[PlacedMark]) -> str:
+    """A small triangle on the lane for each mark of a module; a dot where lanes are thin."""
+    if not marks:
+        return ""
+    shape = "m-4,-3h8l-4,7z" if plot.lane >= 8 else "m-1,-1h2v2h-2z"
+    corners = ((plot.x(mark.time), plot.top + ((mark.lane or 0) + 0.5) * plot.lane) for mark in marks)
+    path = "".join(f"M{x:.1f},{y:.1f}{shape}" for x, y in corners)
+    return f'<path d="{path}" fill="#ffffff" stroke="#000000" stroke-width="{1 if plot.lane >= 8 else 0.3}"/>'
+
+
+def _legend(plot: _Plot, y: float) -> list[str]:
+    lines, x = [], plot.left
+    for code, drawn in plot.palette.looks.items():
+        if not (plot.seen.segments.state == code).any():
+            continue
+        lines.append(f'<rect x="{x:.1f}" y="{y - 10:.1f}" width="14" height="12" fill="{_fill(plot.palette, code)}"/>')
+        lines.append(f'<text x="{x + 19:.1f}" y="{y:.1f}">{drawn.label}</text>')
+        x += 19 + _CHARACTER * 1.15 * len(drawn.label) + 18
+    if lines:
+        lines.append(f'<text x="{plot.left + plot.width:.1f}" y="{y:.1f}" text-anchor="end">time, UTC</text>')
+    return lines
+
+
+def timeline_text(
+    intervals: pd.DataFrame,
+    marks: pd.DataFrame | None = None,
+    *,
+    now: int,
+    modules: Iterable[str | ModuleKey] | None = None,
+    width: int = 100,
+) -> str:
+    """The timeline for a terminal: a line a module, a character a column, the worst state of each column.
+
+    Parameters:
+        intervals: as `tinypool_nb.views.frames` makes it; open intervals end at `now`.
+        marks: the same; None for none. The ten newest are listed below.
+        now: nanoseconds since 1970-01-01 UTC.
+        modules: which modules to show, from the top, by their shown keys; all by default. Forty lines at most.
+        width: characters of a line.
+    """
+    name_width = min(_LABEL_LENGTH, width // 3)
+    columns = max(width - name_width - 1, 10)
+    seen = swimlanes(intervals, marks, now=now, modules=modules, pixels=columns, most=len(intervals) + 1)
+    if not len(seen.segments.lane):
+        return "nothing recorded yet"
+    looks = PALETTES["light"].looks
+    lines = [f"{' ' * name_width} {_subtitle(seen)}"]
+    worst = _worst_by_column(seen, columns)
+    code_of = {severity: code for code, severity in SEVERITY.items()}
+    for label, lane in zip(seen.labels[:MOST_TEXT_LANES], worst.tolist(), strict=False):
+        letters = "".join(looks[code_of[severity]].letter if severity >= 0 else " " for severity in lane)
+        lines.append(f"{padded(cut(one_line(label), name_width), name_width)} {letters.rstrip()}")
+    if len(seen.labels) > MOST_TEXT_LANES:
+        lines.append(f"… and {len(seen.labels) - MOST_TEXT_LANES:,} more modules")
+    present = [drawn for code, drawn in looks.items() if (seen.segments.state == code).any()]
+    lines.append(f"{' ' * name_width} {'   '.join(f'{drawn.letter} {drawn.label}' for drawn in present)}")
+    for mark in seen.marks[-10:]:
+        whose = "" if mark.lane is None else f"{one_line(seen.labels[mark.lane])}: "
+        lines.append(f"{times_text(np.array([mark.time]))[0]} UTC  {whose}{one_line(mark.text)}")
+    return "\n".join(lines)
+
+
+def _worst_by_column(seen: Swimlanes, columns: int) -> np.ndarray[tuple[int, int], np.dtype[np.int8]]:
+    """Severity of the worst state in each column of each lane, -1 where there is nothing; shape (lanes, columns)."""
+    worst = np.full((len(seen.labels), columns), -1, dtype=np.int8)
+    column = -(-(seen.end - seen.start) // columns)
+    segments = seen.segments
+    from_column = (segments.start - seen.start) // column
+    to_column = (segments.end - 1 - seen.start) // column
+    for lane, left, right, code in zip(
+        segments.lane.tolist(), from_column.tolist(), to_column.tolist(), segments.state.tolist(), strict=True
+    ):
+        cells = worst[lane, left : right + 1]
+        np.maximum(cells, SEVERITY[code], out=cells)
+    return worst

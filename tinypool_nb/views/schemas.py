@@ -1,0 +1,139 @@
+"""What stands in each column of each frame: name, dtype, unit, meaning. Code, documentation and tests derive from it."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
+
+from tinypool_nb.core.events import Evidence, MarkKind, Outcome
+from tinypool_nb.core.states import State
+
+TIME = "datetime64[ns, UTC]"
+CATEGORY = "category"
+TEXT = "str"
+
+
+class Column(NamedTuple):
+    """One column of a frame."""
+
+    name: str
+    dtype: str
+    """As pandas writes it."""
+    unit: str
+    """"" where there is none."""
+    meaning: str
+    members: type[StrEnum] | None = None
+    """Of a category that is a closed set: the Enum. All its members are categories, in its order, whether they occur or not."""
+
+
+def _seconds(name: str, meaning: str) -> Column:
+    return Column(name, "float64", "s", meaning)
+
+
+def _count(name: str, meaning: str) -> Column:
+    return Column(name, "int64", "1", meaning)
+
+
+_NAMESPACE = Column("namespace", CATEGORY, "", "the module's Kubernetes namespace; missing if it was registered by hand")
+_MODULE = Column("module", CATEGORY, "", "the module's name")
+_ADDRESS = Column("address", CATEGORY, "", "the channel's address, as it was registered")
+_GENERATION = Column("generation", "int32", "1", "which of the module's channels: 1 for the first, then one more for each that replaced it")
+_EVIDENCE = Column("evidence", CATEGORY, "", "whether it was seen in gRPC core's trace, inferred by us, or begins a gap", Evidence)
+_CURRENT_STATE = Column("state", CATEGORY, "", "the state of the module's current channel; missing in a gap", State)
+_SINCE = Column("since", TIME, "ns", "when that state began")
+_ATTEMPTS = _count("attempts", "connection attempts that ended, of all the module's channels")
+_FAILURES = _count("failures", "attempts among them that failed")
+
+_TRANSITIONS = (
+    Column("time", TIME, "ns", "gRPC core's own stamp; ours where the evidence is not `seen`"),
+    _NAMESPACE,
+    _MODULE,
+    _ADDRESS,
+    _GENERATION,
+    Column("previous", CATEGORY, "", "the state before; missing in a channel's first row and after a gap", State),
+    Column("state", CATEGORY, "", "the state after; missing where a gap begins", State),
+    Column("reason", CATEGORY, "", 'why it failed, in gRPC core\'s own words; "" if it did not', None),
+    _EVIDENCE,
+)
+
+_ATTEMPT_ROWS = (
+    Column("start", TIME, "ns", "when the attempt began; NaT if nobody saw it"),
+    Column("end", TIME, "ns", "when it ended"),
+    _seconds("duration", "from start to end; NaN if the start is missing"),
+    _NAMESPACE,
+    _MODULE,
+    _ADDRESS,
+    _GENERATION,
+    Column("subchannel", "int64", "", "gRPC core's channelz id of the subchannel; 0 if the name did not resolve"),
+    Column("peer", CATEGORY, "", 'the resolved address that was tried; "" if the name did not resolve'),
+    Column("outcome", CATEGORY, "", "how it ended", Outcome),
+    Column("reason", CATEGORY, "", 'why it failed, in gRPC core\'s own words; "" if it did not'),
+    _EVIDENCE,
+)
+
+_INTERVALS = (
+    Column("start", TIME, "ns", "when the module came into the state"),
+    Column("end", TIME, "ns", "when it left it; NaT while it is in it"),
+    _seconds("duration", "from start to end; NaN while it is open"),
+    _NAMESPACE,
+    _MODULE,
+    _ADDRESS,
+    _GENERATION,
+    Column("state", CATEGORY, "", "the state; missing in a gap, never SHUTDOWN", State),
+    Column("reason", CATEGORY, "", 'the reason with which the state began; "" if there was none'),
+    _EVIDENCE,
+)
+
+_SUMMARY = (
+    _NAMESPACE,
+    _MODULE,
+    _ADDRESS,
+    _CURRENT_STATE,
+    _SINCE,
+    _seconds("idle", "time in IDLE, the open interval up to now included"),
+    _seconds("connecting", "time in CONNECTING"),
+    _seconds("ready", "time in READY"),
+    _seconds("transient_failure", "time in TRANSIENT_FAILURE"),
+    _seconds("gap", "time in which nobody knows the state"),
+    Column("gap_share", "float64", "1", "the gap's share of all that time; NaN if there was none"),
+    Column("share_ready", "float64", "1", "READY's share of the time that is known; NaN if there was none"),
+    _count("disconnections", "how often the current channel left READY for IDLE, CONNECTING or TRANSIENT_FAILURE"),
+    _ATTEMPTS,
+    _FAILURES,
+    _seconds("mean_time_to_recover", "from a disconnection to the next READY; NaN if there was none"),
+    _seconds("mean_time_between_failures", "time in READY a disconnection; NaN if there was none"),
+    Column("last_reason", CATEGORY, "", 'the last reason of a failure; "" if there was none'),
+)
+
+_CONNECTIONS = (
+    _NAMESPACE,
+    _MODULE,
+    _ADDRESS,
+    Column("transport", CATEGORY, "", "how the connection is secured"),
+    _CURRENT_STATE,
+    _SINCE,
+    _GENERATION,
+    _ATTEMPTS,
+    _FAILURES,
+    Column("last_error", CATEGORY, "", 'the last reason of a failure; "" if there was none'),
+)
+
+_MARKS = (
+    Column("time", TIME, "ns", "the labelled moment"),
+    Column("kind", CATEGORY, "", "who made the mark", MarkKind),
+    Column("namespace", CATEGORY, "", "of the module that it is about; missing if there is none"),
+    Column("module", CATEGORY, "", "the module that it is about; missing if it is about all"),
+    Column("text", TEXT, "", "the label"),
+)
+
+SCHEMAS: Mapping[str, tuple[Column, ...]] = MappingProxyType(
+    {
+        "transitions": _TRANSITIONS,
+        "attempts": _ATTEMPT_ROWS,
+        "intervals": _INTERVALS,
+        "summary": _SUMMARY,
+        "connections": _CONNECTIONS,
+        "marks": _MARKS,
+    }
+)
+"""The columns of each frame, in their order."""

@@ -1,0 +1,151 @@
+"""Run a notebook from the top in a fresh kernel of this very interpreter, and keep what it said."""
+
+import ast
+import keyword
+import math
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import nbformat
+from ipykernel.kernelspec import make_ipkernel_cmd
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.client import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
+
+from tinypool_nb.errors import ReportError, shown
+from tinypool_nb.report.reading import read_notebook
+
+OnCell = Callable[[int, int, str], None]
+"""Called before each code cell with its number (from 1), how many there are, and its source."""
+
+_LAST_LINES = 12
+_COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def execute(
+    notebook: Path,
+    out: Path,
+    *,
+    parameters: Mapping[str, object] | None = None,
+    timeout: float = 120.0,
+    folder: Path | None = None,
+    on_cell: OnCell | None = None,
+) -> NotebookNode:
+    """Run `notebook` from the top and write it, with what it said, to `out`; also when a cell fails, as far as it came.
+
+    The kernel is this interpreter, whatever kernels are installed. It is gone when this returns.
+
+    Args:
+        notebook: the file to run; it is only read.
+        out: the file to write; its folder is made if needed.
+        parameters: names and plain values (numbers, text, None, lists, dicts ...), assigned in a cell of their own after the
+            cell tagged `parameters`, or first of all.
+        timeout: seconds that one cell may take.
+        folder: the kernel's working directory; the notebook's by default.
+        on_cell: told before each code cell; for progress.
+
+    Raises:
+        ReportError: the file is no notebook; a parameter is no plain value; or a cell failed, with its number, its source and
+            the last lines of what it said.
+    """
+    node = read_notebook(notebook)
+    if parameters:
+        _insert(node, parameters)
+    run = _Run(node, notebook, on_cell)
+    try:
+        with TemporaryDirectory(prefix="tinypool-") as private:
+            client = NotebookClient(
+                node,
+                km=_kernel(Path(private)),
+                timeout=math.ceil(timeout),
+                resources={"metadata": {"path": str((folder or notebook.parent).resolve())}},
+                on_cell_execute=run.begin,
+            )
+            client.execute(cleanup_kc=True)
+    except CellExecutionError as error:
+        raise run.failed(f"{error.ename}: {error.evalue}", run.traceback()) from None
+    except CellTimeoutError:
+        raise run.failed(f"it did not end within {timeout:g} s") from None
+    except RuntimeError as error:  # a DeadKernelError, or no kernel came up
+        raise run.failed(str(error)) from error
+    finally:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(node, out)
+    return node
+
+
+class _Run:
+    """Which cell is running: what progress and failures name."""
+
+    def __init__(self, node: NotebookNode, notebook: Path, on_cell: OnCell | None) -> None:
+        self._cells = [cell for cell in node.cells if cell.cell_type == "code" and cell.source.strip()]
+        self._notebook = notebook
+        self._on_cell = on_cell
+        self._number = 0
+
+    def begin(self, cell: NotebookNode, cell_index: int) -> None:  # noqa: ARG002 - nbclient calls it by these names
+        self._number = next(number for number, each in enumerate(self._cells, start=1) if each is cell)
+        if self._on_cell is not None:
+            self._on_cell(self._number, len(self._cells), cell.source)
+
+    def traceback(self) -> str:
+        errors = [output for output in self._cells[self._number - 1].outputs if output.output_type == "error"]
+        return _COLOUR_CODES.sub("", "\n".join(errors[-1].traceback)) if errors else ""
+
+    def failed(self, what: str, said: str = "") -> ReportError:
+        if not self._number:
+            return ReportError(f"{self._notebook.name}: {what}, before its first cell")
+        where = f"code cell {self._number} of {len(self._cells)} of {self._notebook.name}"
+        source = _indented(self._cells[self._number - 1].source.splitlines()[:_LAST_LINES])
+        last = _indented(said.splitlines()[-_LAST_LINES:])
+        return ReportError(f"{where} failed: {what}\n{source}" + (f"\nit said:\n{last}" if last else ""))
+
+
+class _ThisInterpreter(KernelSpecManager):
+    """Whatever kernel is asked for: this interpreter, so that a report needs no kernel installed under a name."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        # Below ERROR a kernel only remarks that it talks over loopback TCP, as every notebook's does.
+        argv = [*make_ipkernel_cmd(executable=sys.executable), "--log-level=ERROR"]
+        return KernelSpec(argv=argv, display_name=kernel_name, language="python")
+
+
+def _kernel(private: Path) -> AsyncKernelManager:
+    """A kernel, not yet started, whose connection file, which holds its key, stands in the folder `private`."""
+    # About 6 in 100 kernels take 4 s to end (ipykernel 7.4.0, tcp and ipc alike): while it shuts down, its control thread flushes to
+    # an output thread that has gone, until jupyter_client terminates it.
+    return AsyncKernelManager(kernel_name="python3", kernel_spec_manager=_ThisInterpreter(), connection_file=str(private / "kernel.json"))
+
+
+def _insert(node: NotebookNode, parameters: Mapping[str, object]) -> None:
+    lines = [f"{_name(name)} = {_value(name, value)}" for name, value in parameters.items()]
+    tagged = (place for place, cell in enumerate(node.cells, start=1) if "parameters" in cell.metadata.get("tags", ()))
+    place = next(tagged, 0)
+    cell = new_code_cell("\n".join(("# parameters of this run", *lines)), metadata={"tags": ["injected-parameters"]})
+    node.cells.insert(place, cell)
+
+
+def _name(name: str) -> str:
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise ReportError(f"parameter {shown(name)} was refused: its name is no Python name")
+    return name
+
+
+def _value(name: str, value: object) -> str:
+    text = repr(value)
+    try:
+        if ast.literal_eval(text) == value:
+            return text
+    except (ValueError, SyntaxError):
+        pass
+    raise ReportError(f"parameter {name}={shown(value)} was refused: a plain value such as a number, a text, a list or a dict is needed")
+
+
+def _indented(lines: list[str]) -> str:
+    return "\n".join(f"    {line}" for line in lines)

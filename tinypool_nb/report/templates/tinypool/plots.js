@@ -1,0 +1,49 @@
+// Draws each plot of a report in the colours of the page: light or dark on a screen, light on paper, and as wide as there is room.
+"use strict";
+(() => {
+  const dark = matchMedia("screen and (prefers-color-scheme: dark)");
+  const paper = matchMedia("print");
+  const pairs = JSON.parse(document.getElementById("tinypool-colours").textContent);
+  const towards = { light: new Map(pairs.map(([light, dark]) => [dark, light])), dark: new Map(pairs) };
+
+  const isTransparent = (colour) => colour === "transparent" || /^rgba\(.*,\s*0(\.0*)?\)$/.test(colour ?? "");
+
+  // The theme of the page itself, which may be fixed: its own paint tells.
+  function theme() {
+    const channels = getComputedStyle(document.body).backgroundColor.match(/[\d.]+/g).map(Number);
+    return channels[0] + channels[1] + channels[2] < 384 ? "dark" : "light";
+  }
+
+  function recoloured(value, colours) {
+    if (typeof value === "string") return colours.get(value) ?? value;
+    if (Array.isArray(value)) return value.map((item) => recoloured(item, colours));
+    if (value === null || typeof value !== "object") return value;
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, recoloured(item, colours)]));
+  }
+
+  // What has a paper of its own is legible as it is; what is transparent takes the ink and the rules of the page.
+  function fitting(figure) {
+    if (!isTransparent(figure.layout.paper_bgcolor)) return structuredClone(figure);
+    const { data, layout } = recoloured(figure, towards[theme()]);
+    const page = getComputedStyle(document.body);
+    layout.font = { color: page.color, ...layout.font };
+    for (const axis of ["xaxis", "yaxis"]) {
+      const look = layout.template?.layout?.[axis];
+      if (look) look.gridcolor = look.zerolinecolor = look.linecolor = page.getPropertyValue("--jp-border-color2");
+    }
+    return { data, layout };
+  }
+
+  function draw(place, figure) {
+    const { data, layout } = fitting(figure);
+    // plotly.js follows a window's width by itself, but later than a printer waits.
+    if (paper.matches) layout.width = Math.min(layout.width ?? Infinity, place.clientWidth);
+    return Plotly.react(place, data, layout, { displaylogo: false, responsive: true, ...figure.config });
+  }
+
+  for (const place of document.querySelectorAll(".tinypool-plot")) {
+    const figure = JSON.parse(place.querySelector("script").textContent);
+    draw(place, figure);
+    for (const change of [dark, paper]) change.addEventListener("change", () => draw(place, figure));
+  }
+})();

@@ -1,0 +1,131 @@
+"""See, feel and explain how gRPC connections live: a client pool whose every connection-state change lands in a frame and a timeline.
+
+>>> import tinypool_nb as tp
+>>> with tp.Pool() as pool:
+...     pool.register("http-module-v1", "127.0.0.1:50051")
+...     pool.health()
+{'http-module-v1': <State.IDLE: 'IDLE'>}
+
+Importing the package starts nothing and loads nothing heavy: each public name is loaded when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tinypool_nb.channels.environment import grpc_logging as grpc_logging
+    from tinypool_nb.channels.pool import ClientPool as ClientPool
+    from tinypool_nb.channels.pooled import PooledChannel as PooledChannel
+    from tinypool_nb.core.events import Evidence as Evidence
+    from tinypool_nb.core.events import Mark as Mark
+    from tinypool_nb.core.keys import ModuleKey as ModuleKey
+    from tinypool_nb.core.options import Backoff as Backoff
+    from tinypool_nb.core.options import Keepalive as Keepalive
+    from tinypool_nb.core.options import PoolOptions as PoolOptions
+    from tinypool_nb.core.states import State as State
+    from tinypool_nb.errors import AddressError as AddressError
+    from tinypool_nb.errors import AmbiguousModuleError as AmbiguousModuleError
+    from tinypool_nb.errors import ForkedPoolError as ForkedPoolError
+    from tinypool_nb.errors import GrpcLoadedError as GrpcLoadedError
+    from tinypool_nb.errors import GrpcVersionError as GrpcVersionError
+    from tinypool_nb.errors import LabError as LabError
+    from tinypool_nb.errors import ModuleGoneError as ModuleGoneError
+    from tinypool_nb.errors import ModuleNameError as ModuleNameError
+    from tinypool_nb.errors import OptionsError as OptionsError
+    from tinypool_nb.errors import PoolClosedError as PoolClosedError
+    from tinypool_nb.errors import RecordingError as RecordingError
+    from tinypool_nb.errors import ReportError as ReportError
+    from tinypool_nb.errors import SharedChannelError as SharedChannelError
+    from tinypool_nb.errors import TinypoolError as TinypoolError
+    from tinypool_nb.errors import UnknownModuleError as UnknownModuleError
+    from tinypool_nb.errors import WaitTimeoutError as WaitTimeoutError
+    from tinypool_nb.lab import Lab as Lab
+    from tinypool_nb.notebook.pool import Pool as Pool
+    from tinypool_nb.notebook.pool import close_all as close_all
+    from tinypool_nb.notebook.pool import pools as pools
+    from tinypool_nb.notebook.record import Record as Record
+    from tinypool_nb.notebook.record import open_recording as open_recording
+
+_HOMES = {
+    "AddressError": "tinypool_nb.errors",
+    "AmbiguousModuleError": "tinypool_nb.errors",
+    "Backoff": "tinypool_nb.core.options",
+    "ClientPool": "tinypool_nb.channels.pool",
+    "Evidence": "tinypool_nb.core.events",
+    "ForkedPoolError": "tinypool_nb.errors",
+    "GrpcLoadedError": "tinypool_nb.errors",
+    "GrpcVersionError": "tinypool_nb.errors",
+    "Keepalive": "tinypool_nb.core.options",
+    "Lab": "tinypool_nb.lab",
+    "LabError": "tinypool_nb.errors",
+    "Mark": "tinypool_nb.core.events",
+    "ModuleGoneError": "tinypool_nb.errors",
+    "ModuleKey": "tinypool_nb.core.keys",
+    "ModuleNameError": "tinypool_nb.errors",
+    "OptionsError": "tinypool_nb.errors",
+    "Pool": "tinypool_nb.notebook.pool",
+    "PoolClosedError": "tinypool_nb.errors",
+    "PoolOptions": "tinypool_nb.core.options",
+    "PooledChannel": "tinypool_nb.channels.pooled",
+    "Record": "tinypool_nb.notebook.record",
+    "RecordingError": "tinypool_nb.errors",
+    "ReportError": "tinypool_nb.errors",
+    "SharedChannelError": "tinypool_nb.errors",
+    "State": "tinypool_nb.core.states",
+    "TinypoolError": "tinypool_nb.errors",
+    "UnknownModuleError": "tinypool_nb.errors",
+    "WaitTimeoutError": "tinypool_nb.errors",
+    "close_all": "tinypool_nb.notebook.pool",
+    "grpc_logging": "tinypool_nb.channels.environment",
+    "open_recording": "tinypool_nb.notebook.record",
+    "pools": "tinypool_nb.notebook.pool",
+}
+"""Where each public name comes from."""
+
+__version__ = "0.1.0"
+__all__ = [
+    "AddressError",
+    "AmbiguousModuleError",
+    "Backoff",
+    "ClientPool",
+    "Evidence",
+    "ForkedPoolError",
+    "GrpcLoadedError",
+    "GrpcVersionError",
+    "Keepalive",
+    "Lab",
+    "LabError",
+    "Mark",
+    "ModuleGoneError",
+    "ModuleKey",
+    "ModuleNameError",
+    "OptionsError",
+    "Pool",
+    "PoolClosedError",
+    "PoolOptions",
+    "PooledChannel",
+    "Record",
+    "RecordingError",
+    "ReportError",
+    "SharedChannelError",
+    "State",
+    "TinypoolError",
+    "UnknownModuleError",
+    "WaitTimeoutError",
+    "close_all",
+    "grpc_logging",
+    "open_recording",
+    "pools",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,147 @@
+"""The pool of a notebook: the page's client pool and its record in one, displayed as a table."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from itertools import count
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
+
+from tinypool_nb.channels.pool import ClientPool
+from tinypool_nb.core.events import MarkKind
+from tinypool_nb.core.keys import ModuleKey
+from tinypool_nb.core.options import Backoff, PoolOptions
+from tinypool_nb.lab import actions
+from tinypool_nb.notebook.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import pandas as pd
+
+    from tinypool_nb.lab.actions import Action
+    from tinypool_nb.notebook.live_table import LiveTable
+
+_pools: weakref.WeakValueDictionary[int, Pool] = weakref.WeakValueDictionary()
+_serials = count(1)
+
+
+class Pool(ClientPool, Record):
+    """One gRPC connection for each module, and the record of all that becomes of it.
+
+    The verbs of the connections are `ClientPool`'s, the frames and figures `Record`'s; a frame that is asked for is complete
+    up to that moment. It displays itself as a table. After `close` the frames, figures and `save` still work.
+
+    Args:
+        options: settings for all modules; a module may have its own.
+        health_checks: seconds between periodic health checks; None leaves them off.
+
+    Example:
+        >>> with Pool() as pool:
+        ...     pool.register("http-module-v1", "127.0.0.1:50051")
+        ...     pool.transitions()[["module", "state"]]
+                   module state
+        0  http-module-v1  IDLE
+    """
+
+    def __init__(self, options: PoolOptions | None = None, *, health_checks: float | None = None) -> None:
+        ClientPool.__init__(self, options, health_checks=health_checks)
+        Record.__init__(self, self.journal)
+        _pools[next(_serials)] = self
+        actions.listeners.add(self)
+
+    @overload
+    def connections(self, *, live: Literal[False] = False) -> pd.DataFrame: ...
+    @overload
+    def connections(self, *, live: Literal[True]) -> LiveTable: ...
+
+    def connections(self, *, live: bool = False) -> pd.DataFrame | LiveTable:
+        """A row a connection that is open: address, transport, state, since when, attempts, last error.
+
+        Args:
+            live: True for a table that redraws itself in place, at most 8 times a second, until the pool closes.
+        """
+        if not live:
+            frame = super().connections()
+            # A module that was unregistered may still drain its last calls; it is no connection of the pool's any more.
+            return frame[[key in self for key in _keys(frame)]].reset_index(drop=True)
+        from tinypool_nb.notebook.live_table import LiveTable
+
+        return LiveTable(self.journal, self.follower)
+
+    async def stream(self, every: float = 1.0) -> AsyncIterator[pd.DataFrame]:
+        """Frames of only the transitions that are new since the last one, until the pool closes.
+
+        `every`: seconds between two frames at the least; a frame without rows is not sent. A frame's `attrs["dropped"]`
+        counts the rows that left the bounded journal before they could be sent.
+
+        Example:
+            async for frame in pool.stream(every=0.5):
+                display(frame)
+        """
+        from tinypool_nb.views import frames
+
+        position = self.journal.position()
+        closed = False
+        while not closed:
+            await asyncio.sleep(every)
+            closed = self.is_closed
+            self.catch_up()
+            batch = self.journal.since(position)
+            position = batch.position
+            if len(batch.transitions) or batch.dropped:
+                yield frames.transitions_of(batch)
+
+    def backoff(self, key: ModuleKey) -> Backoff:
+        """The settings by which the module's attempts are spaced."""
+        return self.options_of(key).backoff
+
+    def describe(self) -> dict[str, Any]:
+        """What a recording says about itself besides its rows; no secret is among it."""
+        own = {str(key): options.as_dict() for key, options in self._own_options.items()}
+        return {**super().describe(), "options": self.options.as_dict(), "module_options": own}
+
+    def known(self) -> tuple[ModuleKey, ...]:
+        """The modules that may be asked for: all that were ever seen, those just registered included."""
+        return tuple(dict.fromkeys((*super().known(), *self._open)))
+
+    def catch_up(self) -> None:
+        """Read what may have happened, so that the record is complete up to this moment."""
+        ClientPool.catch_up(self)
+
+    def lab_acted(self, action: Action) -> None:
+        """An action of a person in the lab is a mark on the modules that it is about."""
+        for key in self.keys_at(action.address):
+            self.journal.mark(f"lab: {action.verb}", kind=MarkKind.ACTION, key=key)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __repr__(self) -> str:
+        return ClientPool.__repr__(self)
+
+    def __str__(self) -> str:
+        from tinypool_nb.views import pictures
+
+        return pictures.connections_text(self.connections())
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        from tinypool_nb.views import pictures
+
+        return {"text/plain": str(self), "text/html": pictures.connections_html(self.connections())}
+
+
+def pools() -> list[Pool]:
+    """The open pools of this process, the oldest first (a displayed pool is kept alive by the notebook's `Out`)."""
+    return [pool for _, pool in sorted(_pools.items()) if not pool.is_closed]
+
+
+def _keys(frame: pd.DataFrame) -> list[ModuleKey]:
+    namespaces = frame["namespace"].astype(object).where(frame["namespace"].notna(), None)
+    return [ModuleKey(namespace, name) for namespace, name in zip(namespaces, frame["module"], strict=True)]
+
+
+def close_all() -> None:
+    """Close every open pool of this process."""
+    for pool in pools():
+        pool.close()

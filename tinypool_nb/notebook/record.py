@@ -1,0 +1,161 @@
+"""What can be asked of a record: frames, figures, a recording. A pool is one that grows, an opened recording one that does not."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+from tinypool_nb.core.events import Mark, MarkKind
+from tinypool_nb.core.keys import ModuleKey, need_key
+from tinypool_nb.core.options import Backoff
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import pandas as pd
+    import plotly.graph_objects as go
+
+    from tinypool_nb.journal.journal import Journal
+    from tinypool_nb.views.figures import Theme
+    from tinypool_nb.views.frames import Since
+
+
+class Record:
+    """The frames and figures of what was recorded.
+
+    The columns of each frame, with dtype, unit and meaning, stand in `tinypool_nb.views.frames.SCHEMAS`. Times are UTC. A
+    frame is a copy of your own; `copy=False`, where it is offered, gives a read-only one at no cost.
+    """
+
+    def __init__(self, journal: Journal, details: Mapping[str, Any] | None = None) -> None:
+        """`details`: what a recording says about itself (options, versions, when it was saved)."""
+        self.journal = journal
+        self.details: Mapping[str, Any] = {} if details is None else details
+
+    def transitions(self, *, since: Since = None, copy: bool = True) -> pd.DataFrame:
+        """Each change of a channel's state, a row each, with gRPC core's own time stamp and reason.
+
+        Args:
+            since: a mark (or a time): only rows from then on.
+            copy: False for a read-only frame that shares the journal's memory.
+        """
+        from tinypool_nb.views import frames
+
+        self.catch_up()
+        return frames.transitions(self.journal, since=since, copy=copy)
+
+    def attempts(self, *, since: Since = None) -> pd.DataFrame:
+        """Each attempt to connect to one address: start, end, outcome and reason."""
+        from tinypool_nb.views import frames
+
+        self.catch_up()
+        return frames.attempts(self.journal, since=since)
+
+    def intervals(self) -> pd.DataFrame:
+        """The stretches of time that each module spent in one state; the last one of each is open (its end is NaT)."""
+        from tinypool_nb.views import frames
+
+        self.catch_up()
+        return frames.intervals(self.journal)
+
+    def summary(self) -> pd.DataFrame:
+        """A row a module: time in each state, share READY, disconnections, attempts, failures, times to recover, last reason."""
+        from tinypool_nb.views import frames
+
+        self.catch_up()
+        return frames.summary(self.journal, now=self.now())
+
+    def connections(self) -> pd.DataFrame:
+        """A row a connection that is open: address, transport, state, since when, attempts, last error."""
+        from tinypool_nb.views import frames
+
+        self.catch_up()
+        return frames.connections(self.journal)
+
+    def marks(self) -> pd.DataFrame:
+        """The labelled moments: notes, actions of a person, and what the record says of itself."""
+        from tinypool_nb.views import frames
+
+        return frames.marks(self.journal)
+
+    def mark(self, text: str, module: str | ModuleKey | None = None) -> Mark:
+        """Label this moment on every timeline; `transitions(since=...)` takes the mark."""
+        key = None if module is None else need_key(self.known(), module)
+        return self.journal.mark(str(text), kind=MarkKind.NOTE, key=key)
+
+    def timeline(self, modules: Iterable[str] | None = None, *, theme: Theme = "light", width: int = 1000) -> go.Figure:
+        """A swimlane a module: who was in which state, when, and why; marks as labelled lines.
+
+        Args:
+            modules: only these, in this order; else all.
+            theme: "light" or "dark".
+            width: pixels, to which short intervals are merged (the worst state wins, and the figure says so).
+        """
+        from tinypool_nb.views import figures
+
+        chosen = None if modules is None else [str(need_key(self.known(), module)) for module in modules]
+        return figures.timeline(self.intervals(), self.marks(), now=self.now(), modules=chosen, theme=theme, width=width)
+
+    def backoff_plot(self, module: str | ModuleKey, *, theme: Theme = "light") -> go.Figure:
+        """The gaps between a module's attempts against the windows that the specification gives them.
+
+        Raises:
+            UnknownModuleError: nothing was ever recorded of it.
+        """
+        from tinypool_nb.views import figures
+
+        self.catch_up()
+        key = need_key(self.known(), module)
+        return figures.backoff_plot(self.attempts(), self.backoff(key), module=str(key), theme=theme)
+
+    def backoff(self, key: ModuleKey) -> Backoff:
+        """The settings by which the module's attempts are spaced; the page's defaults if the record does not say."""
+        own = self.details.get("module_options", {}).get(str(key))
+        stored = own or self.details.get("options") or {}
+        return Backoff(**stored.get("backoff", {}))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write all that was recorded into one Parquet file, which `tp.open_recording` reads back.
+
+        Raises:
+            OSError: the file cannot be written; a file of that name is left as it was.
+        """
+        from tinypool_nb.journal import recording
+
+        self.catch_up()
+        recording.save(self.journal, path, details=self.describe())
+
+    def describe(self) -> dict[str, Any]:
+        """What a recording says about itself besides its rows."""
+        return dict(self.details)
+
+    def known(self) -> tuple[ModuleKey, ...]:
+        """The modules that may be asked for: all that were ever seen."""
+        return self.journal.keys()
+
+    def now(self) -> int:
+        """The moment up to which the record speaks, nanoseconds since 1970 UTC."""
+        return self.journal.clock.now()
+
+    def catch_up(self) -> None:
+        """Make the record complete up to this moment; an opened recording is."""
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{len(table):,} {name}" for name, table in self.journal.tables().items())
+        return f"<{type(self).__name__} {len(self.journal.keys())} modules: {sizes}>"
+
+
+def open_recording(path: str | PathLike[str]) -> Record:
+    """Open what `save` wrote: a Record with the same frames and figures, without a network and without grpc.
+
+    Raises:
+        RecordingError: the file is no recording, is damaged, or comes from a newer version. Nothing in it is executed.
+
+    Example:
+        >>> record = open_recording("incident.parquet")  # doctest: +SKIP
+        >>> record.timeline()  # doctest: +SKIP
+    """
+    from tinypool_nb.journal import recording
+
+    journal, details = recording.load(path)
+    return Record(journal, details)

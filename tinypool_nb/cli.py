@@ -1,6 +1,7 @@
 """The shell command `tinypool-nb`."""
 
 import argparse
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -10,6 +11,8 @@ from pathlib import Path
 from tinypool_nb.errors import ReportError, TinypoolError
 
 NOTEBOOK = "01_first_look.ipynb"
+WIDEST = 100
+"""Columns of a terminal that the timeline takes at the most."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser(
         "demo",
         help="break three gRPC modules, and write notebook, report and recording",
-        description="Runs the notebook 'A first look' against a lab of three gRPC servers on this machine. It takes half a minute.",
+        description="Runs the notebook 'A first look' against a lab of three gRPC servers on this machine, in less than half a minute.",
     )
     demo.add_argument("-o", "--out", type=Path, default=Path("tinypool-demo"), help="the folder to write to (default: %(default)s)")
     demo.set_defaults(run=_demo)
@@ -61,8 +64,13 @@ def _demo(options: argparse.Namespace) -> int:
         (report, "the report: one file, open it in any browser"),
         (recording, "the recording"),
     ):
-        print(f"  {path}  ({path.stat().st_size / 1e6:.1f} MB)  {what}")
+        print(f"  {path}  ({_size(path)})  {what}")
     return 0
+
+
+def _size(path: Path) -> str:
+    size = path.stat().st_size
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
 
 
 def _show_progress(number: int, total: int, source: str) -> None:
@@ -84,7 +92,8 @@ def _summary(recording: Path) -> str:
 
     record = open_recording(recording)
     told = f"recorded: {len(record.transitions())} transitions and {len(record.attempts())} attempts of {len(record.summary())} modules"
-    return f"\n{told}\n\n{timeline_text(record.intervals(), now=record.now())}\n"
+    width = min(shutil.get_terminal_size().columns, WIDEST)
+    return f"\n{told}\n\n{timeline_text(record.intervals(), now=record.now(), width=width)}\n"
 
 
 if __name__ == "__main__":

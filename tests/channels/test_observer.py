@@ -12,12 +12,15 @@ from tinypool_nb.channels.observer import TRACE_LAG
 from tinypool_nb.channels.pool import ClientPool
 from tinypool_nb.core.backoff import within
 from tinypool_nb.core.events import Attempt, MarkKind, Outcome, Transition
+from tinypool_nb.core.folding import DISCONNECTIONS
 from tinypool_nb.core.options import Backoff, Keepalive, PoolOptions
 from tinypool_nb.core.states import State
 from tinypool_nb.journal.journal import START
 from tinypool_nb.journal.kinds import attempt_events, mark_events, transition_events
 from tinypool_nb.lab import Lab
 from tinypool_nb.lab.flapping import FlappingServer
+from tinypool_nb.wire.module_pb2 import MessageRequest
+from tinypool_nb.wire.module_pb2_grpc import ModuleServiceStub
 
 HTTP = "http-module-v1"
 SECOND = 10**9
@@ -172,6 +175,119 @@ def test_a_sweep_that_fails_is_logged_and_marked_and_the_next_one_goes_on(lab: L
         pool.wait(HTTP, "READY", timeout=5)
         assert marks_of_the_record(pool) == ["the observer failed and goes on: RuntimeError('broken on purpose')"]
     assert "broken on purpose" in caplog.text
+
+
+def test_a_channel_that_was_closed_behind_our_back_hides_no_other(lab: Lab) -> None:
+    server = lab.start(HTTP)
+    with ClientPool() as pool:
+        pool.register("closed", server.address)
+        pool.register(HTTP, server.address)
+        pool.wait("closed", "READY", timeout=5)
+        tenure = pool["closed"]._route.current
+        tenure.channel.close()
+        pool.wait("closed", "SHUTDOWN", timeout=5)
+        pool.wait(HTTP, "READY", timeout=5)
+        assert marks_of_the_record(pool) == []
+        assert pool.health() == {"closed": State.SHUTDOWN, HTTP: State.READY}
+    assert sum(row.state is State.SHUTDOWN for row in transitions(pool)) == 2
+
+
+def test_a_read_that_fails_costs_neither_a_channel_nor_a_row(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = lab.start(HTTP)
+    with ClientPool() as pool:
+        pool.register(HTTP, server.address)
+        pool.wait(HTTP, "READY", timeout=5)
+        watched, failures = pool._observer._row[0], 0
+
+        def fail(*_: object) -> None:
+            nonlocal failures
+            failures += 1
+            raise RuntimeError("broken on purpose")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(pool._observer._channelz, "subchannel", fail)  # the channel's own rows are read before
+            server.kill()
+            pool.wait(HTTP, "IDLE", timeout=5)
+            assert watched.audit_at > time.monotonic()  # it is looked at again
+            patch.setattr(pool._observer._channelz, "channel", fail)
+            pool.unregister(HTTP)
+            before, deadline = failures, time.monotonic() + 5
+            while failures == before:
+                assert time.monotonic() < deadline
+        deadline = time.monotonic() + 5
+        while pool._observer._watched:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert [row.state for row in transitions(pool)] == [State.IDLE, State.CONNECTING, State.READY, State.IDLE, State.SHUTDOWN]
+        assert marks_of_the_record(pool) == ["the observer failed and goes on: RuntimeError('broken on purpose')"]
+    assert "broken on purpose" in caplog.text
+
+
+def test_what_was_lost_before_a_module_came_back_counts(lab: Lab) -> None:
+    """Unregistered and registered again before the loss was read: it is told before the new channel's first row."""
+    server = lab.start(HTTP)
+    with ClientPool() as pool:
+        pool.register(HTTP, server.address)
+        pool.wait(HTTP, "READY", timeout=5)
+        watched = pool._observer._row[0]
+        with pool._observer._lock:
+            server.kill()
+            deadline = time.monotonic() + 5
+            while watched.look() is State.READY:
+                assert time.monotonic() < deadline
+            pool.unregister(HTTP)
+            pool.register(HTTP, server.address)
+        pool.catch_up()
+        assert pool.journal.totals().numbers[0, DISCONNECTIONS] == 1
+
+
+def test_a_channel_that_drains_is_asked_ever_more_seldom(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = lab.start(HTTP)
+    with ClientPool() as pool:
+        pool.register(HTTP, server.address)
+        answer = ModuleServiceStub(pool[HTTP]).Message.future(MessageRequest(Payload=b'{"delay": 2}'), timeout=9)
+        pool.wait(HTTP, "READY", timeout=5)
+        node, channel, reads = pool._observer._row[0]._node, pool._observer._channelz.channel, 0
+
+        def read(number: int) -> object:
+            nonlocal reads
+            reads += number == node
+            return channel(number)
+
+        monkeypatch.setattr(pool._observer._channelz, "channel", read)
+        pool.register(HTTP, "127.0.0.1:1")
+        assert answer.result().Data
+        pool.catch_up()
+        assert reads < 60  # each 20 ms would be 100
+
+
+def test_nothing_is_kept_of_closed_channels(lab: Lab) -> None:
+    server = lab.start(HTTP)
+    with ClientPool() as pool:
+        pool.register(HTTP, server.address)
+        pool.wait(HTTP, "READY", timeout=5)
+    observer = pool._observer
+    assert not any((observer._audits, observer._watched, observer._newest, observer._row, observer._leaving, observer._due))
+
+
+def test_the_record_can_be_read_while_calls_drain(lab: Lab) -> None:
+    server = lab.start(HTTP)
+    pool = ClientPool()
+    pool.register(HTTP, server.address)
+    answer = ModuleServiceStub(pool[HTTP]).Message.future(MessageRequest(Payload=b'{"delay": 1.5}'), timeout=9)
+    pool.wait(HTTP, "READY", timeout=5)
+    closing = threading.Thread(target=pool.close, args=[9])
+    closing.start()
+    while not pool._observer._stop:
+        time.sleep(0.001)
+    time.sleep(0.1)
+    assert [row.state for row in transitions(pool)][-1] is State.READY
+    assert not answer.done()
+    closing.join(10)
+    assert answer.result().Data
+    assert [row.state for row in transitions(pool)][-1] is State.SHUTDOWN
 
 
 def test_what_core_never_traced_is_inferred_and_labelled(lab: Lab) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import logging
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
+from tinypool_nb.channels import channelz
+from tinypool_nb.channels import pool as pools
+from tinypool_nb.channels.observer import Watcher
 from tinypool_nb.channels.pool import ClientPool
 from tinypool_nb.core.events import MarkKind, Transition
 from tinypool_nb.core.keys import ModuleKey
@@ -72,7 +76,6 @@ def test_a_registered_module_is_idle_until_it_is_called(pool: ClientPool, module
     assert pool.health() == {HTTP: State.IDLE}
     assert repr(pool) == f"<ClientPool 1 module: {HTTP}: IDLE>"
     assert call(pool)
-    pool.wait(HTTP, "READY", timeout=5)
     assert pool.health() == {HTTP: State.READY}
 
 
@@ -129,10 +132,11 @@ def test_what_is_unregistered_is_gone(pool: ClientPool, module: Module) -> None:
 
 
 def test_what_comes_back_goes_on_counting_generations(pool: ClientPool, module: Module) -> None:
-    for _ in range(3):
+    for generation in (1, 2, 3):
         pool.register(HTTP, module.address)
+        assert f"generation {generation}" in repr(pool.get(HTTP))
         pool.unregister(HTTP)
-    assert {row.channel.generation for row in transitions(pool)} == {1, 2, 3}
+        assert {row.channel.generation for row in transitions(pool)} == set(range(1, 1 + generation))
 
 
 def test_equal_names_in_two_namespaces_are_two_modules(pool: ClientPool, module: Module) -> None:
@@ -242,6 +246,55 @@ def test_waiting_goes_on_through_a_reconnection(pool: ClientPool, lab: Lab) -> N
     timer = threading.Timer(0.2, come_back)
     timer.start()
     pool.wait(HTTP, "READY", timeout=10)
+    timer.join()
+
+
+def test_what_a_replaced_channel_still_does_ends_no_wait(pool: ClientPool, lab: Lab) -> None:
+    left = lab.start("left")
+    left.kill()
+    pool.register(HTTP, left.address)
+    under_way = ModuleServiceStub(pool[HTTP]).Message.future(MessageRequest(), wait_for_ready=True, timeout=10)
+    pool.wait(HTTP, "TRANSIENT_FAILURE", timeout=5)
+    pool.register(HTTP, "127.0.0.1:1")
+    timer = threading.Timer(0.1, left.restart)
+    timer.start()
+    with pytest.raises(WaitTimeoutError):
+        pool.wait(HTTP, "READY", timeout=2)
+    timer.join()
+    assert under_way.result().Data  # the old channel did become READY
+
+
+def test_waiting_asks_the_channel_of_a_new_address_to_connect_too(pool: ClientPool, module: Module) -> None:
+    pool.register(HTTP, "127.0.0.1:1")
+    timer = threading.Timer(0.2, pool.register, [HTTP, module.address])
+    timer.start()
+    pool.wait(HTTP, "READY", timeout=5)
+    timer.join()
+
+
+def test_what_goes_right_before_the_watch_stands_ends_the_wait(pool: ClientPool, module: Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool.register(HTTP, module.address)
+    add = pool._observer.add_watcher
+
+    pool.catch_up()
+
+    def too_late(watcher: Watcher) -> None:
+        pool.unregister(HTTP)
+        while pool._observer._watched:
+            pool.catch_up()
+        add(watcher)
+
+    monkeypatch.setattr(pool._observer, "add_watcher", too_late)
+    with pytest.raises(UnknownModuleError):
+        pool.wait(HTTP, "READY")  # without a timeout
+
+
+def test_waiting_ends_with_the_pool(pool: ClientPool) -> None:
+    pool.register(HTTP, "127.0.0.1:1")
+    timer = threading.Timer(0.1, pool.close)
+    timer.start()
+    with pytest.raises(PoolClosedError):
+        pool.wait(HTTP, "READY")
     timer.join()
 
 
@@ -360,16 +413,51 @@ def test_a_pool_that_nobody_holds_ends_itself(module: Module) -> None:
     assert not any(thread.is_alive() for thread in threads)
 
 
+def test_a_channel_of_a_forgotten_pool_says_so(module: Module) -> None:
+    pool = ClientPool()
+    pool.register(HTTP, module.address)
+    stub, observer = ModuleServiceStub(pool[HTTP]), pool._observer
+    del pool
+    observer._thread.join(5)
+    with pytest.raises(ModuleGoneError, match="forgotten"):  # to prepare a call on the closed channel would end the process
+        stub.Message(MessageRequest(), timeout=5)
+
+
+def test_an_interrupted_register_can_be_done_again(pool: ClientPool, module: Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pools, "open_channel", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            pool.register(HTTP, module.address)
+    pool.register(HTTP, module.address)
+    assert call(pool)
+
+
+def test_checks_that_begin_during_close_end_by_themselves(pool: ClientPool, caplog: pytest.LogCaptureFixture) -> None:
+    pool.close()
+    pool._checks.start(0.01)  # as by a thread that was let in before the close
+    thread = pool._checks._thread
+    assert thread is not None
+    thread.join(5)
+    assert not thread.is_alive()
+    assert caplog.messages == []
+
+
 def test_a_fork_is_told_to_make_its_own(pool: ClientPool, module: Module) -> None:
     pool.register(HTTP, module.address)
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:  # pragma: no cover - another process
+        signal.alarm(10)
         said = b""
         for act in (
             lambda: pool.register("x", "127.0.0.1:1"),
             lambda: pool.reconnect(HTTP),
             pool.health_check,
+            pool.health,
+            pool.catch_up,
             lambda: pool.unregister(HTTP),
         ):
             try:
@@ -381,9 +469,25 @@ def test_a_fork_is_told_to_make_its_own(pool: ClientPool, module: Module) -> Non
         os._exit(0)
     os.close(writing)
     os.waitpid(child, 0)
-    assert os.read(reading, 100) == b"...."
+    assert os.read(reading, 100) == b"......"
     os.close(reading)
     assert call(pool)
+
+
+def test_a_fork_can_make_its_own_whatever_other_threads_were_doing(module: Module) -> None:
+    reading, writing = os.pipe()
+    with channelz.directory._lock:  # as another pool's observer may
+        child = os.fork()
+        if child == 0:  # pragma: no cover - another process
+            signal.alarm(10)
+            with ClientPool() as pool:
+                pool.register(HTTP, module.address)
+                os.write(writing, b"." * len(transitions(pool)))
+            os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    assert os.read(reading, 100) == b"."
+    os.close(reading)
 
 
 # Many hands

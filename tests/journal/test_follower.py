@@ -1,5 +1,6 @@
 import gc
 import logging
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -141,6 +142,27 @@ def test_a_consumer_may_close_the_follower(journal: Journal) -> None:
     journal.mark("a")
     assert closed.wait(PATIENCE)
     follower.close()
+
+
+def test_the_garbage_collector_may_end_a_follower_in_the_midst_of_an_append() -> None:
+    """Whatever step of an append it interrupts: with a lock in there, the thread would wait for itself."""
+    journal = Journal()
+
+    def collect(*_: object) -> None:
+        if journal.changed.is_rung:
+            journal.changed.wait()  # so that the append has to ring
+        Follower(journal)  # which is forgotten at once, so that its finalizer runs here
+
+    def append() -> None:
+        sys.setprofile(collect)
+        journal.mark("a")
+        sys.setprofile(None)
+
+    thread = threading.Thread(target=append, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+    assert journal.position().marks == 1
 
 
 def test_a_forgotten_follower_leaves_no_thread() -> None:

@@ -141,9 +141,9 @@ def test_append_does_not_wait_for_a_reader(story: Story) -> None:
 
 def test_append_tells_that_something_changed() -> None:
     journal = Journal()
-    assert not journal.changed.is_set()
+    assert not journal.changed.is_rung
     journal.mark("deployed")
-    assert journal.changed.is_set()
+    assert journal.changed.is_rung
 
 
 def test_a_mark_is_made_on_the_journals_clock() -> None:

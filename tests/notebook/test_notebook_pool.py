@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +62,14 @@ def test_since_a_mark_there_is_only_what_is_new(pool: tp.Pool) -> None:
     assert (pool.marks().text == "deployed v2").sum() == 1
 
 
+def test_since_a_mark_there_is_all_that_is_done_after_it() -> None:
+    with tp.Pool() as pool:
+        for number in range(20):
+            mark = pool.mark("registering")
+            pool.register(f"module-{number}", "127.0.0.1:1")
+            assert list(pool.transitions(since=mark).module) == [f"module-{number}"]
+
+
 def test_what_is_done_in_the_lab_is_a_mark_of_the_module(pool: tp.Pool, lab: tp.Lab) -> None:
     call(pool)
     lab[HTTP].freeze()
@@ -105,6 +114,28 @@ def test_stream_gives_only_what_is_new_and_ends_with_the_pool(pool: tp.Pool) -> 
     assert list(streamed.state)[-1] == "SHUTDOWN"
 
 
+def test_stream_ends_with_the_last_shutdown_when_calls_drain(pool: tp.Pool) -> None:
+    async def scene() -> list[str]:
+        states: list[str] = []
+
+        async def listen() -> None:
+            async for frame in pool.stream(every=0.02):
+                states.extend(frame.state)
+
+        listening = asyncio.create_task(listen())
+        await pool.until(HTTP, "READY", timeout=5)
+        under_way = ModuleServiceStub(pool[HTTP]).Message.future(MessageRequest(Payload=b'{"delay": 1}'), timeout=5)
+        await asyncio.sleep(0.1)
+        closing = asyncio.create_task(asyncio.to_thread(pool.close, 5))
+        await asyncio.sleep(0.3)
+        assert not under_way.done()  # and this loop goes on while it drains
+        await asyncio.gather(closing, listening)
+        assert under_way.result().Data
+        return states
+
+    assert asyncio.run(scene())[-1] == "SHUTDOWN"
+
+
 def test_it_displays_as_a_table_and_as_text(pool: tp.Pool) -> None:
     call(pool)
     shown = pool._repr_mimebundle_()
@@ -125,6 +156,15 @@ def test_a_live_table_redraws_itself_in_place(pool: tp.Pool) -> None:
         table.stop()
     assert 'data-state="READY"' in captured.outputs[-1].data["text/html"]
     assert HTTP in repr(table)
+    InteractiveShell.clear_instance()
+
+
+def test_a_live_table_of_a_closed_pool_shows_its_last_picture(pool: tp.Pool) -> None:
+    InteractiveShell.instance(config=Config(HistoryManager={"enabled": False}))
+    pool.close()
+    with capture_output() as captured:
+        pool.connections(live=True)._ipython_display_()
+    assert len(captured.outputs) == 1
     InteractiveShell.clear_instance()
 
 
@@ -208,6 +248,35 @@ def test_open_pools_are_listed_and_closed_together() -> None:
         tp.close_all()
         assert tp.pools() == []
         assert all(pool.is_closed for pool in pools)
+
+
+def test_names_and_options_may_be_read_while_another_thread_changes_them() -> None:
+    pool, own, done = tp.Pool(), tp.PoolOptions(drain=1.0), threading.Event()
+    keys = [tp.ModuleKey(namespace, HTTP) for namespace in "abcdef"]
+
+    def change() -> None:
+        while not done.is_set():
+            for key in keys:
+                pool._naming.add(key, pool)  # type: ignore[arg-type]
+                pool._own_options[key] = own
+            for key in keys:
+                pool._naming.remove(key)
+                del pool._own_options[key]
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        for _ in range(5_000):
+            with contextlib.suppress(tp.AmbiguousModuleError):
+                pool.unregister("nobody" if HTTP in pool else HTTP[:-1])
+            pool.describe()
+    finally:
+        done.set()
+        thread.join()
+        sys.setswitchinterval(interval)
+        pool.close()
 
 
 def test_after_close_the_record_still_speaks(pool: tp.Pool) -> None:

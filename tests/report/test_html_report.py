@@ -130,6 +130,22 @@ def test_plots_follow_a_dark_page_and_go_light_on_paper(browser: "Browser", repo
 
 
 @pytest.mark.browser
+def test_a_plot_of_a_fixed_width_is_never_cut_and_its_see_through_colours_turn_dark_too(browser: "Browser", tmp_path: Path) -> None:
+    layout = {"width": 1000, "height": 260, "paper_bgcolor": "rgba(0,0,0,0)"}
+    trace = {"type": "scatter", "y": [1, 3], "fill": "tozeroy", "fillcolor": f"{LIGHT.page}38", "marker": {"color": "white"}}
+    bundle = {"application/vnd.plotly.v1+json": {"data": [trace], "layout": layout}}
+    cell = new_code_cell("# a plot", outputs=[new_output("display_data", bundle)])
+    write_report(notebook_file(tmp_path, [cell]), tmp_path / "wide.html")
+    page = browser.open(tmp_path / "wide.html", color_scheme="dark", width=700)
+    drawn = "document.querySelector('.tinypool-plot')"
+    assert page.evaluate(f"{drawn}._fullLayout.width <= {drawn}.clientWidth")
+    assert page.evaluate(f"{drawn}._fullData[0].fillcolor") == f"{DARK.page}38"
+    assert page.evaluate(f"{drawn}._fullData[0].marker.color") == "white"
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.wait_for_function(f"{drawn}._fullLayout.width === 1000")
+
+
+@pytest.mark.browser
 def test_code_is_folded_away_and_can_be_unfolded(browser: "Browser", report: Path) -> None:
     page = browser.open(report)
     code = page.locator(".tinypool-code .highlight").first

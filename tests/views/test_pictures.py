@@ -104,7 +104,7 @@ def test_text_timeline(make_intervals: Any, make_marks: Any) -> None:
     marks = make_marks([(30, "action", None, "a", "kill"), (45, "note", None, None, "deployed\nv2")])
     lines = timeline_text(make_intervals(LIFE), marks, now=NOW, width=46).splitlines()
     assert lines == [
-        "                2026-02-02 02:40:00 to 02:41:00 UTC · 1 min 0 s",
+        "2026-02-02 02:40:00 to 02:41:00 UTC · 1 min 0 s",
         "a               ···▒▒▒█████████××××××???██████",
         "tinysystems/a                  ███████████████",
         "                · IDLE   ▒ CONNECTING   █ READY   × TRANSIENT_FAILURE   ? unknown",

@@ -81,8 +81,13 @@ class Directory:
                     break
             return self._unclaimed.pop(tag, None)
 
+    def reset_in_fork(self) -> None:
+        """In a fork, where the lock may be held by a thread that is not there."""
+        self._lock = threading.Lock()
+
 
 directory = Directory()
+os.register_at_fork(after_in_child=directory.reset_in_fork)
 
 
 def _cygrpc() -> Any:

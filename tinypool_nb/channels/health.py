@@ -9,7 +9,8 @@ import threading
 import weakref
 from typing import Protocol
 
-from tinypool_nb.errors import OptionsError
+from tinypool_nb.core.options import check_period
+from tinypool_nb.errors import PoolClosedError
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +38,7 @@ class HealthChecks:
         Raises:
             OptionsError: `every` is not a number of at least 0.01 s.
         """
-        if isinstance(every, bool) or not isinstance(every, int | float) or not 0.01 <= every <= threading.TIMEOUT_MAX:
-            raise OptionsError("every", every, "a number of seconds, at least 0.01")
+        check_period("every", every)
         with self._lock:
             self._end()
             self._ended = queue.SimpleQueue()
@@ -76,6 +76,8 @@ def _check(pool: weakref.ref[Checkable], every: float, ended: queue.SimpleQueue[
             return
         try:
             checked.health_check()
+        except PoolClosedError:
+            return
         except Exception:
             log.exception("a periodic health check failed; the next one comes in %g s", every)
         del checked  # else this thread would keep the pool alive while it waits

@@ -19,7 +19,9 @@ from tinypool_nb.channels.channelz import Channelz
 from tinypool_nb.channels.current import CurrentStates
 from tinypool_nb.channels.watched import ARRIVED, HOT_FOR, Row, Watched
 from tinypool_nb.core.events import MarkKind, Transition
+from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.states import State
+from tinypool_nb.errors import TinypoolError
 from tinypool_nb.journal.journal import Journal
 
 log = logging.getLogger(__name__)
@@ -36,6 +38,8 @@ SLICE = 0.02
 """Seconds that one sweep may read before it looks around again."""
 AUDIT_LEAST, AUDIT_MOST = 1.0, 60.0
 """Seconds between two audits of a channel that looks quiet: as often as the share allows, within these bounds."""
+WHILE_FAILING = 5
+"""Times its share that the observer may use to follow the attempts of channels that fail."""
 READ_COST = 150e-6
 """Seconds of processor time that an audit takes, as measured."""
 TRACE_LAG = 1.0
@@ -55,15 +59,19 @@ class Observer:
         self._share = share
         self._channelz = Channelz(journal.clock.epoch)
         self._lock = threading.Lock()
-        self._arriving: deque[tuple[Watched, Watched | None]] = deque()
+        self._arriving: deque[Watched] = deque()
         self._leaving: deque[Watched] = deque()
         self._watched: dict[int, Watched] = {}
+        self._newest: dict[ModuleKey, Watched] = {}
         self._row: list[Watched] = []
         self._peeks: list[Callable[[bool], int]] = []
         self._codes: list[int] = []
+        self._unsettled = 0
         self._due: dict[int, Watched] = {}
         self._audits: list[tuple[float, int, Watched]] = []
         self._watchers: tuple[Watcher, ...] = ()
+        self._failures: deque[Exception] = deque()
+        self._last_failure = ""
         self._hurry_until = 0.0
         self._cost = 0.0
         self._stop = False
@@ -73,15 +81,15 @@ class Observer:
         self._thread = threading.Thread(target=self._run, name="tinypool-observer", daemon=True)
         self._thread.start()
 
-    def watch(self, watched: Watched, after: Watched | None = None) -> None:
-        """Begin to watch a channel; never waits. `after`: the one whose place it takes, whose story is told first."""
-        self._arriving.append((watched, after))
+    def watch(self, watched: Watched) -> None:
+        """Begin to watch a channel; never waits. What its module's channel before it did until now is told first."""
+        self._arriving.append(watched)
         self.hurry()
 
-    def retire(self, watched: Watched, drain: float, is_held: Callable[[], bool]) -> None:
-        """Close the channel when nobody holds it and its calls have ended, at the latest after `drain` seconds; never waits."""
-        watched.is_held = is_held
-        watched.close_by = time.monotonic() + drain
+    def retire(self, watched: Watched) -> None:
+        """Close the channel when nobody holds it and its calls have ended, at the latest after its `drain` seconds; never waits."""
+        watched.left_at = time.monotonic()
+        watched.close_by = watched.left_at + watched.options.drain
         self._leaving.append(watched)
         self.hurry()
 
@@ -103,10 +111,9 @@ class Observer:
     def catch_up(self) -> None:
         """Read every channel now: when this returns, all that happened before the call is in the journal."""
         with self._lock:
-            if not self._stop:
-                self._take_arrivals()
-                for watched in list(self._watched.values()):
-                    self._read(watched, time.monotonic())
+            self._take_arrivals()
+            for watched in list(self._watched.values()):
+                self._read(watched, time.monotonic())
 
     def close(self, drain: float = 0.0) -> None:
         """Close every channel when its calls have ended, at the latest after `drain` seconds, and end the thread.
@@ -116,6 +123,11 @@ class Observer:
         self._drain = drain
         self.abandon()
         self._thread.join()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the thread has ended: nothing will be recorded any more."""
+        return not self._thread.is_alive()
 
     def abandon(self) -> None:
         """As `close()`, but without waiting for it; takes no lock, so that a finalizer may call it."""
@@ -128,14 +140,22 @@ class Observer:
             try:
                 with self._lock:
                     self._sweep(time.monotonic())
-            except Exception as failure:
-                # The record says that something went wrong in it, and goes on: an audit reads what was left.
-                log.exception("the observer failed in a sweep and goes on")
-                self._journal.mark(f"the observer failed and goes on: {failure!r}", kind=MarkKind.RECORD)
+            except Exception as failure:  # noqa: BLE001 whatever it is, the other channels are watched on
+                self._failures.append(failure)
+            self._tell_failures()
             self._cost += (time.thread_time() - used - self._cost) / 16
             self._rest(self._period())
-        with self._lock:
-            self._close_all()
+        self._close_all()
+        self._tell_failures()
+
+    def _tell_failures(self) -> None:
+        """Say in the log and the record that something went wrong in it, once for each thing; a later read finds what was left."""
+        while self._failures:
+            failure = self._failures.popleft()
+            if repr(failure) != self._last_failure:
+                self._last_failure = repr(failure)
+                log.error("the observer failed and goes on", exc_info=failure)
+                self._journal.mark(f"the observer failed and goes on: {failure!r}", kind=MarkKind.RECORD)
 
     def _rest(self, seconds: float) -> None:
         time.sleep(LEAST)
@@ -145,15 +165,20 @@ class Observer:
                 self._wake.get_nowait()
 
     def _close_all(self) -> None:
-        self._take_arrivals()
         by = time.monotonic() + self._drain
-        self._leaving = deque(self._watched.values())
-        for watched in self._leaving:
-            watched.close_by = by if watched.close_by is None else min(by, watched.close_by)
+        with self._lock:
+            self._take_arrivals()
+            self._leaving = deque(self._watched.values())
+            for watched in self._leaving:
+                if watched.close_by is None:  # the pool was forgotten, but who got a channel from it may still call
+                    with suppress(TinypoolError):
+                        watched.face.retire("its pool was forgotten, and so closed itself")
+                watched.close_by = by if watched.close_by is None else min(by, watched.close_by)
         while self._watched:
-            self._let_go(time.monotonic())
-            if self._watched:
-                time.sleep(0.002)  # core tells nobody that a call has ended or a trace was written
+            with self._lock:
+                self._let_go(time.monotonic())
+            time.sleep(0.002)  # core tells nobody that a call has ended or a trace was written
+        self._audits.clear()
 
     def _period(self) -> float:
         if self._due:
@@ -162,8 +187,8 @@ class Observer:
             return QUICK
         return min(SLOW, max(QUICK, self._cost / (self._share / 2)))
 
-    def _audit_period(self) -> float:
-        return min(AUDIT_MOST, max(AUDIT_LEAST, len(self._watched) * READ_COST / (self._share / 4)))
+    def _audit_period(self, channels: int, share: float) -> float:
+        return min(AUDIT_MOST, max(AUDIT_LEAST, channels * READ_COST / share))
 
     def _sweep(self, now: float) -> None:
         self._take_arrivals()
@@ -176,7 +201,7 @@ class Observer:
         while self._audits and self._audits[0][0] <= now and time.monotonic() < until:
             at, _, watched = heappop(self._audits)
             if at == watched.audit_at and watched.closed_at is None:
-                self._audit(watched, now)
+                self._read(watched, now, audit=True)
         if self._leaving:
             self._let_go(now)
 
@@ -184,9 +209,11 @@ class Observer:
         if not self._arriving:
             return
         while self._arriving:
-            watched, after = self._arriving.popleft()
-            if after is not None and after.identity.number in self._watched:
-                self._read(after, time.monotonic())
+            watched = self._arriving.popleft()
+            before = self._newest.get(watched.identity.key)
+            if before is not None:
+                self._read(before, time.monotonic())
+            self._newest[watched.identity.key] = watched
             self._watched[watched.identity.number] = watched
             self._append([watched.begin()])
             self._audit_at(watched, time.monotonic() + ARRIVED)
@@ -198,10 +225,14 @@ class Observer:
         self._codes = []
 
     def _peek(self, now: float) -> None:
-        codes = [peek(False) for peek in self._peeks]
+        try:
+            codes = [peek(False) for peek in self._peeks]
+        except ValueError:  # a channel was closed behind our back
+            codes = [watched.look().code for watched in self._row]
         if codes == self._codes:
             return
         self._codes = codes
+        self._unsettled = codes.count(State.CONNECTING.code) + codes.count(State.TRANSIENT_FAILURE.code)
         for watched, code in zip(self._row, codes, strict=True):
             if code != watched.seen:
                 self._see(watched, code)
@@ -212,13 +243,25 @@ class Observer:
         watched.seen = code
         self._current.update(watched.shown, watched.identity.number, State.from_code(code))
 
-    def _read(self, watched: Watched, now: float) -> int:
-        """Read the traces into the journal; if they end in another state than the one seen, look again."""
+    def _read(self, watched: Watched, now: float, *, audit: bool = False) -> None:
+        """Read the traces into the journal; a failure costs neither the other channels nor this one's next read."""
+        rows: list[Row] = []
+        try:
+            self._find(watched, now, rows)
+        except Exception as failure:  # noqa: BLE001 told once the lock is free, since a log may lead anywhere
+            self._failures.append(failure)
+        self._append(rows)
+        if audit and rows and watched.state in {State.READY, State.IDLE}:
+            watched.hot_until = now + HOT_FOR
+        self._schedule(watched, now)
+
+    def _find(self, watched: Watched, now: float, rows: list[Row]) -> None:
+        """Add to `rows` what is new in the traces; if they end in another state than the one seen, look again."""
         stamp = self._journal.clock.now()
-        rows = watched.read(self._channelz, stamp)
+        watched.read(self._channelz, stamp, rows)
         if watched.state is not None and watched.state.code != watched.seen and watched.closed_at is None:
             self._codes = []  # the states are no longer those of the last sweep
-            self._see(watched, watched.peek(False))
+            self._see(watched, watched.look().code)
         if watched.state is None or watched.state.code == watched.seen or watched.closed_at is not None:
             watched.due_since = None
         elif watched.due_since is None or now - watched.due_since < TRACE_LAG:
@@ -227,9 +270,6 @@ class Observer:
         else:
             watched.due_since = None
             rows += watched.infer(stamp)
-        self._append(rows)
-        self._schedule(watched, now)
-        return len(rows)
 
     def _append(self, rows: list[Row]) -> None:
         for row in rows:
@@ -247,19 +287,15 @@ class Observer:
             self._journal.mark(f"a watcher was dropped: {failure!r}", kind=MarkKind.RECORD)
 
     def _schedule(self, watched: Watched, now: float) -> None:
-        at = now + watched.audit_in(now, self._audit_period())
+        at_rest = self._audit_period(len(self._watched), self._share / 4)
+        unsettled = self._audit_period(self._unsettled, self._share * WHILE_FAILING)
+        at = now + watched.audit_in(now, at_rest, unsettled)
         if watched.audit_at <= now or at < watched.audit_at:
             self._audit_at(watched, at)
 
     def _audit_at(self, watched: Watched, at: float) -> None:
         watched.audit_at = at
         heappush(self._audits, (at, watched.identity.number, watched))
-
-    def _audit(self, watched: Watched, now: float) -> None:
-        found = self._read(watched, now)
-        if found and watched.state in {State.READY, State.IDLE}:
-            watched.hot_until = now + HOT_FOR
-            self._schedule(watched, now)
 
     def _let_go(self, now: float) -> None:
         """Take each leaving channel one step on: drain, close, SHUTDOWN seen, forgotten."""
@@ -268,15 +304,23 @@ class Observer:
             if watched.identity.number not in self._watched:
                 self._leaving.append(watched)  # it has not arrived yet
                 continue
-            held = watched.is_held()  # asked before the counters are read: a call that is held now would not be counted yet
+            close_by = watched.close_by or 0.0
+            if watched.closed_at is None and now < min(watched.ask_at, close_by):
+                self._leaving.append(watched)
+                continue
+            watched.ask_at = now + (now - watched.left_at) / 10  # the longer the calls last, the more seldom: a read is not free
+            # Asked before the counters are read: a call that is held now would not be counted yet.
+            held = watched.face.is_held(watched.channel)
             self._read(watched, now)
-            if watched.closed_at is None and ((watched.is_drained and not held) or now >= (watched.close_by or 0.0)):
+            if watched.closed_at is None and ((watched.is_drained and not held) or now >= close_by):
                 watched.channel.close()
                 watched.closed_at = now
                 self._line_up()
             if watched.closed_at is not None and (watched.state is State.SHUTDOWN or now - watched.closed_at > TRACE_LAG):
                 self._append(watched.infer(self._journal.clock.now(), State.SHUTDOWN, "closed by the pool"))
                 self._watched.pop(watched.identity.number)
+                if self._newest.get(watched.identity.key) is watched:
+                    del self._newest[watched.identity.key]
                 self._due.pop(watched.identity.number, None)
             else:
                 self._leaving.append(watched)

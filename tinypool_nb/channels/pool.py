@@ -30,6 +30,9 @@ from tinypool_nb.logs import log_transitions
 
 log = logging.getLogger("tinypool_nb.pool")
 
+FEW = 32
+"""Modules that `health` asks one by one, which takes 16 us."""
+
 
 class ClientPool:
     """One gRPC connection for each module, shared by all who call it. Thread-safe.
@@ -113,6 +116,8 @@ class ClientPool:
         """As `get`, but an unknown name raises UnknownModuleError with the near names."""
         face = self.get(name)
         if face is None:
+            if self._table.closed:
+                raise PoolClosedError(f"pool[{name!r}]")
             raise unknown(tuple(self._open), name)
         return face
 
@@ -138,11 +143,17 @@ class ClientPool:
         self._carry_out(Reconnect(name))
 
     def health(self) -> dict[str, State]:
-        """The state of each module's channel by the module's name, as the observer last saw it.
+        """The state of each module's channel by the module's name.
+
+        Up to 32 modules are asked at the call; of more it tells what the observer saw last, half a second ago at the most.
 
         Source: the page's GetHealth.
         """
-        return self._current.copy()
+        self._check_usable("health")
+        known = tuple(self._open.values())
+        if len(known) > FEW:
+            return self._current.copy()
+        return {watched.shown: watched.look() for _, watched in known}
 
     def health_check(self) -> dict[str, State]:
         """Warn of each module that is not READY, ask it to connect, and return these modules with their states.
@@ -152,12 +163,12 @@ class ClientPool:
         self._check_usable("health_check")
         lagging: dict[str, State] = {}
         for _, watched in tuple(self._open.values()):
-            state = self._peek(watched, connect=False)
+            state = watched.look()
             if state is not State.READY:
                 lagging[watched.shown] = state
                 fields = {"module": watched.shown, "state": str(state)}
                 log.warning("connection not ready: %(module)s is %(state)s", fields, extra={"tinypool": fields})
-                self._peek(watched, connect=True)
+                watched.look(connect=True)
         self._observer.hurry()
         return lagging
 
@@ -204,11 +215,13 @@ class ClientPool:
         return self._own_options.get(key, self.options)
 
     def keys_at(self, address: str) -> list[ModuleKey]:
-        """The modules registered at exactly that address."""
-        return [key for key, (_, watched) in tuple(self._open.items()) if watched.identity.address == address]
+        """The modules registered at that address, or at one that shares an endpoint with it."""
+        wanted = parse_address(address)
+        return [key for key, entry in tuple(self._table.entries.items()) if entry.address.meets(wanted)]
 
     def catch_up(self) -> None:
         """Read what may have happened, so that the journal is complete up to this moment."""
+        self._check_usable("catch_up")
         self._observer.catch_up()
 
     def close(self, drain: float = 0.0) -> None:
@@ -250,6 +263,8 @@ class ClientPool:
     def __repr__(self) -> str:
         if self.is_closed:
             return f"<{type(self).__name__} closed>"
+        if os.getpid() != self._pid:
+            return f"<{type(self).__name__} of process {self._pid}>"
         listed = ", ".join(f"{name}: {state}" for name, state in self.health().items())
         return f"<{type(self).__name__} {len(self)} module{'' if len(self) == 1 else 's'}{': ' if listed else ''}{listed}>"
 
@@ -261,15 +276,16 @@ class ClientPool:
         self._check_usable(type(command).__name__.lower())
         tell = Tell(None, "", "", "unchanged")
         with self._lock:
-            self._table, actions = decide(self._table, command)
+            table, actions = decide(self._table, command)
             for action in actions:
                 match action:
                     case Open():
                         self._open_channel(action)
                     case Retire(key):
-                        self._retire(key, "the pool was closed" if self._table.closed else "it was unregistered")
+                        self._retire(key, "the pool was closed" if table.closed else "it was unregistered")
                     case Tell():
                         tell = action
+            self._table = table  # at the end: whoever interrupts a cell in the midst of this can do the same again
         if tell.text and tell.status != "unchanged":
             self.journal.mark(tell.text, kind=MarkKind.ACTION, key=tell.key)
             log.info("%s", tell.text if tell.key is None else f"{tell.key}: {tell.text}")
@@ -281,64 +297,70 @@ class ClientPool:
         born = self.journal.clock.now() - MILLISECOND  # core's stamps are rounded down to milliseconds, and none is older than this one
         identity = ChannelIdentity(next(numbers), key, entry.address.text, entry.generation)
         channel = open_channel(entry.address.target, identity.number, entry.options)
-        watched = Watched(identity, channel, entry.options, born=born)
-        self._current.enter(watched.shown, identity.number)
         known = self._open.get(key)
         if known is None:
-            current, shown = self._current, watched.shown
-            face = PooledChannel(key, channel, address=entry.address.text, state=lambda: current.get(shown))
+            current, shown = self._current, str(key)
+            face = PooledChannel(key, channel, address=entry.address.text, generation=entry.generation, state=lambda: current.get(shown))
         else:
             face, old = known
-            self._observer.watch(watched, after=old)
-            replaced = face.replace(channel, address=entry.address.text)
-            self._observer.retire(old, old.options.drain, lambda: face.is_held(replaced))
+        watched = Watched(identity, channel, face, entry.options, born=born)
+        self._current.enter(watched.shown, identity.number)
+        self._observer.watch(watched)
+        if known is not None:
+            face.replace(channel, address=entry.address.text, generation=entry.generation)
+            self._observer.retire(old)
         self._open[key] = face, watched
         if entry.options is self.options:
             self._own_options.pop(key, None)
         else:
             self._own_options[key] = entry.options
         if known is None:
-            self._observer.watch(watched)
             self._naming.add(key, face)
         if action.connect:
             watched.peek(True)
 
     def _retire(self, key: ModuleKey, reason: str) -> None:
-        face, watched = self._open.pop(key)
+        known = self._open.pop(key, None)
+        if known is None:
+            return  # an interrupt came between this and the table, the last time
+        face, watched = known
         self._current.leave(watched.shown)
         self._naming.remove(key)
-        channel = face.retire(reason)
-        self._observer.retire(watched, watched.options.drain, lambda: face.is_held(channel))
+        face.retire(reason)
+        self._observer.retire(watched)
 
     def _ask(self, verb: str, name: str | ModuleKey, state: State | str) -> Question:
         self._check_usable(verb)
         if self._table.closed:
             raise PoolClosedError(verb)
-        key, wanted = need_key(tuple(self._open), name), _state(state)
-        return Question(key, wanted, lambda: self._state_now(key) is wanted, lambda: key in self._open, self.journal.clock.now())
+        open_now = dict(self._open)
+        key, wanted = need_key(open_now, name), _state(state)
+        return Question(
+            key,
+            wanted,
+            open_now[key][1].identity.number,
+            lambda: self._state_now(key) is wanted,
+            lambda: key in self._open,
+            lambda: self._state_now(key, connect=True),
+            self.journal.clock.now(),
+        )
 
     def _begin(self, question: Question) -> bool:
         """Whether the module is in the state that is asked for, and the observer knows it; an idle one is asked to connect."""
-        now = self._state_now(question.key)
-        if now is State.IDLE and question.wanted is State.READY:
-            self._peek(self._open[question.key][1], connect=True)
+        now = self._state_now(question.key, connect=question.wanted is State.READY)
         return now is question.wanted and self._current.get(str(question.key)) is now
 
-    def _state_now(self, key: ModuleKey) -> State:
+    def _state_now(self, key: ModuleKey, *, connect: bool = False) -> State:
         known = self._open.get(key)
-        return State.SHUTDOWN if known is None else self._peek(known[1], connect=False)
-
-    def _peek(self, watched: Watched, *, connect: bool) -> State:
-        try:
-            return State.from_code(watched.peek(connect))
-        except ValueError:  # closed meanwhile
-            return State.SHUTDOWN
+        return State.SHUTDOWN if known is None else known[1].look(connect=connect)
 
     def _judge(self, sighting: Sighting, question: Question, timeout: float | None) -> None:
         if sighting.came:
             return
+        if self._table.closed:
+            raise PoolClosedError("wait")
         known = self._open.get(question.key)
-        if known is None:
+        if sighting.gone or known is None:
             raise unknown(tuple(self._open), question.key)
         reason = sighting.reason or known[1].last_reason
         raise WaitTimeoutError(str(question.key), question.wanted, timeout or 0.0, self._state_now(question.key), reason)

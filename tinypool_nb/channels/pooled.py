@@ -39,6 +39,7 @@ class PooledChannel(grpc.Channel):
         key: the module.
         channel: its first channel.
         address: where that leads, for `repr`.
+        generation: which of the module's channels it is, for `repr`, as in the record.
         state: tells the channel's state, or None if it is unknown, for `repr`; it should not keep the pool alive.
 
     Raises (each call, once it applies):
@@ -59,10 +60,19 @@ class PooledChannel(grpc.Channel):
     Source: the page's Get and Share Connections.
     """
 
-    def __init__(self, key: ModuleKey, channel: grpc.Channel, *, address: str = "", state: Callable[[], object] | None = None) -> None:
+    def __init__(
+        self,
+        key: ModuleKey,
+        channel: grpc.Channel,
+        *,
+        address: str = "",
+        generation: int = 1,
+        state: Callable[[], object] | None = None,
+    ) -> None:
         self._key = key
         self._route = Route(channel)
         self._address = address
+        self._generation = generation
         self._state = state
         self._gone = ""
 
@@ -143,16 +153,17 @@ class PooledChannel(grpc.Channel):
         if self._gone:
             return f"<PooledChannel {self._key}{at}, gone: {self._gone}>"
         state = None if self._state is None else self._state()
-        return f"<PooledChannel {self._key}{at}, generation {self._route.current.generation}{'' if state is None else f', {state}'}>"
+        return f"<PooledChannel {self._key}{at}, generation {self._generation}{'' if state is None else f', {state}'}>"
 
     # For the pool, which owns the channels: it closes one only after `replace` or `retire` has returned it.
 
-    def replace(self, channel: grpc.Channel, *, address: str | None = None) -> grpc.Channel:
+    def replace(self, channel: grpc.Channel, *, address: str | None = None, generation: int | None = None) -> grpc.Channel:
         """For the pool: send all further calls and subscriptions to `channel`.
 
         Args:
-            channel: the module's next channel; its generation is one more.
+            channel: the module's next channel.
             address: where it leads, if that is elsewhere.
+            generation: its generation, if that is not one more.
 
         Returns:
             The channel that was current. Calls may be under way on it, and on their way into it: see `is_held`.
@@ -163,6 +174,7 @@ class PooledChannel(grpc.Channel):
         old = self._route.replace(channel)
         if address is not None:
             self._address = address
+        self._generation = self._generation + 1 if generation is None else generation
         return old
 
     def retire(self, reason: str) -> grpc.Channel:

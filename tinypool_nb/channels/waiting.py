@@ -17,9 +17,13 @@ class Question(NamedTuple):
 
     key: ModuleKey
     wanted: State
+    number: int
+    """Of the module's channel when it was asked; what older ones still do, while they drain, does not count."""
     is_now: Callable[[], bool]
     """Whether the module is in that state."""
     is_registered: Callable[[], bool]
+    connect: Callable[[], object]
+    """Asks the module to connect, if it is idle."""
     began: int
     """When it was asked, nanoseconds on the record's clock."""
 
@@ -35,13 +39,15 @@ class Sighting:
         self.reason = ""
         """The last failure."""
         self._question = question
+        self._number = question.number
         self._wake = wake
 
     def __call__(self, transition: Transition) -> None:
         """Told by the observer, in its thread."""
         question = self._question
-        if transition.channel.key != question.key:
+        if transition.channel.key != question.key or transition.channel.number < self._number:
             return
+        self._number = transition.channel.number
         self.reason = transition.reason or self.reason
         if transition.state is question.wanted:
             # What is told now may have happened before the question, and may be over.
@@ -49,6 +55,16 @@ class Sighting:
         self.gone = self.gone or (transition.state is State.SHUTDOWN and not question.is_registered())
         if self.came or self.gone:
             self._wake()
+        elif transition.state is State.IDLE and question.wanted is State.READY:
+            question.connect()
+
+    def is_settled(self, begin: Callable[[], bool]) -> bool:
+        """Whether there is nothing to wait for, now that the watch stands."""
+        if begin():
+            self.came = True
+        elif not self._question.is_registered():
+            self.gone = True
+        return self.came or self.gone
 
 
 @contextmanager
@@ -69,9 +85,7 @@ def wait(observer: Observer, question: Question, begin: Callable[[], bool], time
     event = threading.Event()
     sighting = Sighting(question, event.set)
     with _watching(observer, sighting):
-        if begin():
-            sighting.came = True
-        else:
+        if not sighting.is_settled(begin):
             event.wait(timeout)
     return sighting
 
@@ -82,9 +96,7 @@ async def until(observer: Observer, question: Question, begin: Callable[[], bool
     event = asyncio.Event()
     sighting = Sighting(question, lambda: _tell(loop, event))
     with _watching(observer, sighting):
-        if begin():
-            sighting.came = True
-        else:
+        if not sighting.is_settled(begin):
             with suppress(TimeoutError):
                 await asyncio.wait_for(event.wait(), timeout)
     return sighting

@@ -7,6 +7,7 @@ import grpc
 
 from tinypool_nb.channels.channelz import Channelz, Node, directory, peek_of
 from tinypool_nb.channels.opening import tag
+from tinypool_nb.channels.pooled import PooledChannel
 from tinypool_nb.core.events import Attempt, ChannelIdentity, Transition
 from tinypool_nb.core.options import PoolOptions
 from tinypool_nb.core.states import State
@@ -17,8 +18,6 @@ numbers = count(1)
 
 ARRIVED = 1.0
 """Seconds from a channel's arrival to its first audit."""
-UNSETTLED = 1.0
-"""Seconds between two audits while it is CONNECTING or in TRANSIENT_FAILURE, where attempts come and go unseen."""
 HOT = 0.1
 """The same for `HOT_FOR` seconds after an audit found something: where one flap was, the next is near."""
 HOT_FOR = 5.0
@@ -39,46 +38,49 @@ class Watched:
         "_node",
         "_subchannels",
         "_trace",
+        "ask_at",
         "audit_at",
         "channel",
         "close_by",
         "closed_at",
         "due_since",
+        "face",
         "hot_until",
         "identity",
         "is_drained",
-        "is_held",
+        "left_at",
         "options",
         "peek",
         "seen",
         "shown",
     )
 
-    def __init__(self, identity: ChannelIdentity, channel: grpc.Channel, options: PoolOptions, *, born: int) -> None:
+    def __init__(self, identity: ChannelIdentity, channel: grpc.Channel, face: PooledChannel, options: PoolOptions, *, born: int) -> None:
         """`born`: when the channel was made, nanoseconds on the record's clock."""
         self.identity = identity
         self.shown = str(identity.key)
         self.channel = channel
+        self.face = face
+        """Through which its calls come; it may point to a later channel by now."""
         self.options = options
         self.peek: Callable[[bool], int] = peek_of(channel)
         self.seen = State.IDLE.code
         """The state at the last peek, as core's number."""
         self.is_drained = False
         """Whether no call was under way at the last read."""
-        self.is_held: Callable[[], bool] = lambda: False
-        """Whether a call is on its way into the channel, not yet counted by core; asked once it is retired."""
         # Monotonic seconds:
         self.audit_at = 0.0
         self.hot_until = 0.0
         self.due_since: float | None = None
         """Since when its trace has ended in another state than the one seen."""
+        self.left_at = self.ask_at = 0.0
+        """When it was retired, and when to ask next whether its calls have ended."""
         self.close_by: float | None = None
         """When a retired channel closes at the latest; None while it is in use."""
         self.closed_at: float | None = None
         self._node: int | None = None
         self._history = ChannelHistory(identity)
-        self._trace = Trace()
-        self._trace.read_at = born
+        self._trace = Trace(read_at=born)
         self._subchannels: dict[int, tuple[Trace, str]] = {}
 
     @property
@@ -91,16 +93,24 @@ class Watched:
         """Why the channel last failed; "" if it has not."""
         return self._history.last_reason
 
-    def audit_in(self, now: float, at_rest: float) -> float:
-        """Seconds until its trace is to be read though nothing seems to have changed; `at_rest` if it looks quiet.
+    def look(self, *, connect: bool = False) -> State:
+        """The state of the channel now; `connect` also asks an idle one to connect."""
+        try:
+            return State.from_code(self.peek(connect))
+        except ValueError:  # how grpcio says that it was closed
+            return State.SHUTDOWN
 
+    def audit_in(self, now: float, at_rest: float, unsettled: float) -> float:
+        """Seconds until its trace is to be read though nothing seems to have changed.
+
+        `at_rest` if it looks quiet, `unsettled` while it is CONNECTING or in TRANSIENT_FAILURE, where attempts come and go unseen.
         A subchannel that fails again and again overwrites its trace, so it is read well before its ring is full.
         """
         if now < self.hot_until:
             return HOT
         before_full = self.options.backoff.initial * RING_ATTEMPTS / 2
         if self.state not in {State.READY, State.IDLE}:
-            return min(UNSETTLED, before_full)
+            return min(unsettled, before_full)
         # One of several subchannels may fail on while the channel is READY by another.
         return min(at_rest, before_full) if len(self._subchannels) > 1 else at_rest
 
@@ -108,33 +118,34 @@ class Watched:
         """The first row of its record."""
         return self._history.born(self._trace.read_at)
 
-    def read(self, channelz: Channelz, now: int) -> list[Row]:
-        """The rows that are new in its traces: the channel's own, then its subchannels', those known before once more.
+    def read(self, channelz: Channelz, now: int, rows: list[Row]) -> None:
+        """Add to `rows` what is new in its traces: the channel's own, then its subchannels', those known before once more.
 
         `now`: nanoseconds on the record's clock, taken before the call.
         """
         node = self._find(channelz)
         if node is None:
             self.is_drained = True
-            return self.infer(now) if self.closed_at is None else self.infer(now, State.SHUTDOWN, "closed by the pool")
+            rows += self.infer(now) if self.closed_at is None else self.infer(now, State.SHUTDOWN, "closed by the pool")
+            return
         self.is_drained = node.calls_started == node.calls_ended
-        rows: list[Row] = []
         fresh, lost = self._trace.fresh(node.events)
+        before, self._trace.read_at = self._trace.read_at, now
         if lost:
-            rows.append(self._history.gap(self._trace.read_at))
-        self._trace.read_at = now
+            rows.append(self._history.gap(before))
         rows += self._history.of_channel(fresh)
         if self.state is None:
             rows += self.infer(now)
         at_rest = not fresh and self.state is State.READY and len(node.subchannels) == 1 and node.subchannels[0] in self._subchannels
         if at_rest:
-            return rows
+            return
         if [row.state for row in rows if isinstance(row, Transition)] == [State.IDLE]:
             # The connection was lost and nobody has asked for another: its subchannel, which is gone, made no attempt meanwhile.
             self._forget_idle_subchannels(node)
         for number in dict.fromkeys((*self._subchannels, *node.subchannels)):
+            if number not in self._subchannels:
+                self._subchannels[number] = Trace(read_at=before), ""
             rows += self._read_subchannel(channelz, number, node, now)
-        return rows
 
     def _forget_idle_subchannels(self, parent: Node) -> None:
         for number in list(self._subchannels):
@@ -147,14 +158,14 @@ class Watched:
         return None if self._node is None else channelz.channel(self._node)
 
     def _read_subchannel(self, channelz: Channelz, number: int, parent: Node, now: int) -> list[Attempt]:
-        trace, peer = self._subchannels.get(number) or (Trace(), "")
+        trace, peer = self._subchannels[number]
         node = channelz.subchannel(number)
         rows: list[Attempt] = []
         if node is not None:
             peer = node.target
             fresh, lost = trace.fresh(node.events)
             if lost:
-                rows.append(self._history.subchannel_gap(number, peer, trace.read_at or now, fresh[0].time if fresh else now))
+                rows.append(self._history.subchannel_gap(number, peer, trace.read_at, fresh[0].time if fresh else now))
             trace.read_at = now
             self._subchannels[number] = trace, peer
             rows += self._history.of_subchannel(number, peer, fresh)

@@ -51,7 +51,7 @@ class Ledger:
         self.numbers: array[int] = array("q", bytes(8 * NUMBERS))
         """The totals, at the places named above, without the open interval."""
         self.lost: int = NO_TIME
-        """When READY was last left, until READY comes again."""
+        """When READY was last left, until READY comes again or another channel after SHUTDOWN."""
         self.last_reason = ""
         """Why an attempt of the current channel last failed; "" if none did."""
 
@@ -72,7 +72,7 @@ class Ledger:
         if channel is not self.channel:
             if _is_older(channel, self.channel):
                 return False
-            self.channel = channel
+            self._turn_to(channel)
         if reason:
             self.last_reason = reason
         opening = self.opening
@@ -93,6 +93,11 @@ class Ledger:
             self.numbers[DISCONNECTIONS] += 1
             self.lost = time
         return True
+
+    def _turn_to(self, channel: ChannelIdentity) -> None:
+        self.channel = channel
+        if self.opening is not None and self.opening.state is State.SHUTDOWN:
+            self.lost = NO_TIME  # somebody ended it: the time until it was registered again is no time to recover
 
     def fold_attempt(self, row: Attempt) -> None:
         """Take up one attempt. Attempts of retired channels count too: somebody did try to connect. A gap row is none."""

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from tinypool_nb.errors import AmbiguousModuleError, ModuleNameError, UnknownModuleError
 
-LONGEST_NAME = 253
-"""Characters: the longest name a Kubernetes resource may have."""
+LONGEST_NAME = 1_000
+"""Characters, as of an address. The longest name that a Kubernetes resource may have has 253."""
 
 
 class ModuleKey(NamedTuple):
@@ -28,7 +28,7 @@ def parse_key(name: object, namespace: object = None) -> ModuleKey:
     """Check a name (and namespace) at the door and make the key.
 
     Any text that can be shown is welcome, markup, quotes and emoji included; refused are the empty name, control
-    characters, blanks at the ends, "/" (it separates the namespace) and more than 253 characters.
+    characters, blanks at the ends, "/" (it separates the namespace) and more than 1,000 characters.
 
     Raises:
         ModuleNameError: with the value and the rule.
@@ -47,7 +47,7 @@ def _check(value: object, what: str) -> None:
     if not value:
         raise ModuleNameError(value, f"{what} has at least one character")
     if len(value) > LONGEST_NAME:
-        raise ModuleNameError(value, f"{what} has at most {LONGEST_NAME} characters, as in Kubernetes; this one has {len(value)}")
+        raise ModuleNameError(value, f"{what} has at most {LONGEST_NAME:,} characters; this one has {len(value):,}")
     if value != value.strip():
         raise ModuleNameError(value, f"{what} has no blank at its ends")
     if "/" in value:

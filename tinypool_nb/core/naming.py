@@ -47,7 +47,7 @@ class Naming(Generic[Named]):
             AmbiguousModuleError: a bare name that several modules have.
         """
         name = asked.name if isinstance(asked, ModuleKey) else str(asked).rpartition("/")[2]
-        return find_key(self._same.get(name, ()), asked)
+        return find_key(tuple(self._same.get(name, ())), asked)  # a copy: another thread may add or remove one meanwhile
 
     def _settle(self, name: str) -> None:
         same = self._same[name]

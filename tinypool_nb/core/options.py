@@ -100,6 +100,16 @@ class PoolOptions:
         return asdict(self)
 
 
+def check_period(option: str, seconds: object) -> None:
+    """Refuse what is no period of something that repeats itself.
+
+    Raises:
+        OptionsError: it is not a number of seconds from 0.01 to a year.
+    """
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0.01 <= seconds <= 366 * DAY:
+        raise OptionsError(option, seconds, "a number of seconds, from 0.01 to a year")
+
+
 def _between(option: str, value: object, least: float, most: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         raise OptionsError(

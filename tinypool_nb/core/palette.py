@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from tinypool_nb.core.states import STATES, UNKNOWN, WORST_FIRST, State
+from tinypool_nb.errors import OptionsError
 
 Theme = Literal["light", "dark"]
 
@@ -151,3 +152,15 @@ PALETTES: Mapping[Theme, Palette] = MappingProxyType(
     }
 )
 """By theme."""
+
+
+def palette_of(theme: str) -> Palette:
+    """The colours of that theme.
+
+    Raises:
+        OptionsError: it is not one of "light" and "dark".
+    """
+    for known, palette in PALETTES.items():
+        if theme == known:
+            return palette
+    raise OptionsError("theme", theme, f"one of {', '.join(PALETTES)}")

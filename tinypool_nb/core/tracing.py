@@ -84,11 +84,11 @@ class Trace:
 
     __slots__ = ("_known", "_wrapped", "read_at")
 
-    def __init__(self) -> None:
+    def __init__(self, read_at: int = 0) -> None:
         self._known = array("q")
         self._wrapped = False
-        self.read_at = 0
-        """When the trace was last read whole, nanoseconds; 0 if never. A gap starts there."""
+        self.read_at = read_at
+        """When the trace was last read, or if it never was, when it was not yet there, nanoseconds. A gap starts there."""
 
     def fresh(self, events: Sequence[TraceEvent]) -> tuple[Sequence[TraceEvent], bool]:
         """The events that are new since the last call, and whether others before them were overwritten unread."""

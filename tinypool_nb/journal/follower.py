@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from tinypool_nb.core.events import MarkKind
 from tinypool_nb.errors import shown
+from tinypool_nb.journal.bell import Bell
 from tinypool_nb.journal.journal import Batch, Journal, Position
 
 logger = logging.getLogger("tinypool_nb.journal")
@@ -36,7 +37,7 @@ class Follower:
         self._lock = threading.Lock()  # around the positions and the thread; never held while a consumer runs
         self._closed = False
         self._thread: threading.Thread | None = None
-        weakref.finalize(self, journal.changed.set).atexit = False  # wakes the thread, which then finds nobody to serve
+        weakref.finalize(self, journal.changed.ring).atexit = False  # wakes the thread, which then finds nobody to serve
 
     def add(self, consumer: Consumer, *, since: Position | None = None) -> None:
         """Call `consumer` with every row after `since`, or after now. A consumer that is already there stays where it was.
@@ -53,7 +54,7 @@ class Follower:
                 arguments = (weakref.ref(self), self._journal.changed)
                 self._thread = threading.Thread(target=_follow, args=arguments, name="tinypool-follower", daemon=True)
                 self._thread.start()
-        self._journal.changed.set()  # there may be rows since that position
+        self._journal.changed.ring()  # there may be rows since that position
 
     def remove(self, consumer: Consumer) -> None:
         """Call `consumer` no more, but for a call that is under way. One that is not there is no error."""
@@ -74,7 +75,7 @@ class Follower:
         with self._lock:
             self._closed = True
             thread = self._thread
-        self._journal.changed.set()
+        self._journal.changed.ring()
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
 
@@ -109,11 +110,10 @@ class Follower:
         self._journal.mark(f"consumer {name} was dropped: {type(error).__name__}: {shown(str(error))}", kind=MarkKind.RECORD)
 
 
-def _follow(reference: "weakref.ref[Follower]", changed: threading.Event) -> None:
+def _follow(reference: "weakref.ref[Follower]", changed: Bell) -> None:
     closing = False
     while not closing:
-        changed.wait()
-        changed.clear()  # before reading: what is appended from here on sets it again
+        changed.wait()  # what is appended from here on rings it again
         follower = reference()
         if follower is None:
             return

@@ -10,6 +10,7 @@ from tinypool_nb.core.events import Attempt, Event, Mark, MarkKind, Transition
 from tinypool_nb.core.folding import Folding, Totals
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.errors import shown
+from tinypool_nb.journal.bell import Bell
 from tinypool_nb.journal.clock import system_clock
 from tinypool_nb.journal.kinds import Attempts, Kind, Marks, Transitions
 from tinypool_nb.journal.tables import Rows, Table
@@ -70,8 +71,8 @@ class Journal:
     def __init__(self, *, history: int = 5_000_000, clock: Clock | None = None) -> None:
         self.clock = clock or system_clock()
         self.history = history
-        self.changed = threading.Event()
-        """Set by each append; for the one follower to wait on and to clear."""
+        self.changed = Bell()
+        """Rung by each append; for the one follower to wait for."""
         self.folding = Folding()
         self.transitions = Transitions(self.folding, history=history)
         self.attempts = Attempts(self.folding, history=history)
@@ -91,8 +92,7 @@ class Journal:
         except KeyError:
             raise TypeError(f"a journal records Transition, Attempt and Mark, not {shown(event)}") from None
         staged.append(event)
-        if not self.changed.is_set():
-            self.changed.set()
+        self.changed.ring()
         # A reader that holds the lock is about to write these too, or will have let go at one of the next appends.
         if len(staged) >= STAGED and self._lock.acquire(blocking=False):
             try:

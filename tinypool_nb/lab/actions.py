@@ -1,7 +1,9 @@
 """Announces what a person does to the lab (kill, freeze, ...), so that a pool in the same process can mark it on its timelines."""
 
 import logging
+import threading
 import weakref
+from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 logger = logging.getLogger(__name__)
@@ -29,7 +31,28 @@ class Listener(Protocol):
         """Hear of one action. It is called in the thread that acts, right before its effect (of a start: right after)."""
 
 
-listeners: "weakref.WeakSet[Listener]" = weakref.WeakSet()
+class Listeners:
+    """Holds listeners weakly. One may be added in the midst of an announcement, by another thread too, which a WeakSet does not stand."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._references: tuple[weakref.ref[Listener], ...] = ()
+
+    def add(self, listener: Listener) -> None:
+        """Tell this one too, for as long as it lives."""
+        with self._lock:
+            self._references = (*(known for known in self._references if known() is not None), weakref.ref(listener))
+
+    def discard(self, listener: Listener) -> None:
+        """Tell this one no more; quiet if it was not told."""
+        with self._lock:
+            self._references = tuple(known for known in self._references if known() not in {None, listener})
+
+    def __iter__(self) -> Iterator[Listener]:
+        return iter([listener for known in self._references if (listener := known()) is not None])
+
+
+listeners = Listeners()
 """Who hears of the actions of every lab in this process."""
 
 
@@ -44,7 +67,7 @@ def announce(action: Action) -> None:
     >>> announce(Action("freeze", "http-module-v1", "127.0.0.1:20001"))
     freeze http-module-v1
     """
-    for listener in tuple(listeners):
+    for listener in listeners:
         try:
             listener.lab_acted(action)
         except Exception:

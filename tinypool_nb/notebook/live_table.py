@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tinypool_nb.views import frames, pictures
@@ -19,27 +20,32 @@ PERIOD = 0.125
 
 
 class LiveTable:
-    """Draws itself where it is displayed, at once when something changes and then at most 8 times a second.
+    """Draws itself wherever it is displayed, at once when something changes and then at most 8 times a second.
 
-    It holds the journal, not the pool, and ends with the follower. `stop()` leaves the last picture.
+    It holds the journal, not the pool, and ends with the follower. `stop()` leaves the last picture. A terminal has no
+    place to redraw: there it prints itself once.
     """
 
     def __init__(self, journal: Journal, follower: Follower) -> None:
         self._journal = journal
         self._follower = follower
         self._handle: DisplayHandle | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # around the timer
+        self._drawing = threading.Lock()  # else an older picture could overtake a newer one
         self._drawn_at = 0.0
         self._timer: threading.Timer | None = None
 
     def _ipython_display_(self) -> None:
+        from IPython.core.getipython import get_ipython
         from IPython.display import DisplayHandle
 
-        first = self._handle is None
-        self._handle = DisplayHandle()  # type: ignore[no-untyped-call]
-        self._handle.display(self._bundle(), raw=True)  # type: ignore[no-untyped-call]
-        if first:
-            self._follower.add(self._follow)
+        handle = self._handle or DisplayHandle()  # type: ignore[no-untyped-call]
+        # The same handle again, so that a second display leaves the first one alive.
+        handle.display(self._bundle(), raw=True)  # type: ignore[no-untyped-call]
+        if self._handle is None and type(get_ipython()).__name__ != "TerminalInteractiveShell":
+            self._handle = handle
+            with suppress(RuntimeError):  # the pool is closed: this picture is the last
+                self._follower.add(self._follow)
 
     def stop(self) -> None:
         """Draw once more and then no more."""
@@ -61,7 +67,8 @@ class LiveTable:
             self._timer = None
             self._drawn_at = time.monotonic()
         if self._handle is not None:
-            self._handle.update(self._bundle(), raw=True)  # type: ignore[no-untyped-call]
+            with self._drawing:
+                self._handle.update(self._bundle(), raw=True)  # type: ignore[no-untyped-call]
 
     def _bundle(self) -> dict[str, str]:
         frame = frames.connections(self._journal)

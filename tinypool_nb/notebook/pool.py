@@ -7,10 +7,12 @@ import weakref
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
+import numpy as np
+
 from tinypool_nb.channels.pool import ClientPool
 from tinypool_nb.core.events import MarkKind
 from tinypool_nb.core.keys import ModuleKey
-from tinypool_nb.core.options import Backoff, PoolOptions
+from tinypool_nb.core.options import Backoff, PoolOptions, check_period
 from tinypool_nb.lab import actions
 from tinypool_nb.notebook.record import Record
 
@@ -64,9 +66,10 @@ class Pool(ClientPool, Record):
         if not live:
             frame = super().connections()
             # A module that was unregistered may still drain its last calls; it is no connection of the pool's any more.
-            return frame[[key in self for key in _keys(frame)]].reset_index(drop=True)
+            return frame[np.array([key in self for key in _keys(frame)], bool)].reset_index(drop=True)
         from tinypool_nb.notebook.live_table import LiveTable
 
+        self.catch_up()  # so that its first picture shows what was just registered
         return LiveTable(self.journal, self.follower)
 
     async def stream(self, every: float = 1.0) -> AsyncIterator[pd.DataFrame]:
@@ -78,14 +81,18 @@ class Pool(ClientPool, Record):
         Example:
             async for frame in pool.stream(every=0.5):
                 display(frame)
+
+        Raises:
+            OptionsError: `every` is not a number of at least 0.01 s.
         """
         from tinypool_nb.views import frames
 
+        check_period("every", every)
         position = self.journal.position()
         closed = False
         while not closed:
             await asyncio.sleep(every)
-            closed = self.is_closed
+            closed = self.is_closed and self._observer.is_over  # only then is the last SHUTDOWN recorded
             self.catch_up()
             batch = self.journal.since(position)
             position = batch.position
@@ -98,7 +105,7 @@ class Pool(ClientPool, Record):
 
     def describe(self) -> dict[str, Any]:
         """What a recording says about itself besides its rows; no secret is among it."""
-        own = {str(key): options.as_dict() for key, options in self._own_options.items()}
+        own = {str(key): options.as_dict() for key, options in list(self._own_options.items())}
         return {**super().describe(), "options": self.options.as_dict(), "module_options": own}
 
     def known(self) -> tuple[ModuleKey, ...]:
@@ -133,7 +140,8 @@ class Pool(ClientPool, Record):
 
 def pools() -> list[Pool]:
     """The open pools of this process, the oldest first (a displayed pool is kept alive by the notebook's `Out`)."""
-    return [pool for _, pool in sorted(_pools.items()) if not pool.is_closed]
+    known = [reference() for reference in _pools.valuerefs()]  # a copy: another thread may make a pool meanwhile
+    return [pool for pool in known if pool is not None and not pool.is_closed]
 
 
 def _keys(frame: pd.DataFrame) -> list[ModuleKey]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -81,18 +82,22 @@ class Record:
     def mark(self, text: str, module: str | ModuleKey | None = None) -> Mark:
         """Label this moment on every timeline; `transitions(since=...)` takes the mark."""
         key = None if module is None else need_key(self.known(), module)
-        return self.journal.mark(str(text), kind=MarkKind.NOTE, key=key)
+        mark = self.journal.mark(str(text), kind=MarkKind.NOTE, key=key)
+        time.sleep(0.001)  # core's stamps are rounded down to milliseconds: what is done after this call has none before the mark
+        return mark
 
-    def timeline(self, modules: Iterable[str] | None = None, *, theme: Theme = "light", width: int = 1000) -> go.Figure:
+    def timeline(self, modules: str | Iterable[str] | None = None, *, theme: Theme = "light", width: int | None = None) -> go.Figure:
         """A swimlane a module: who was in which state, when, and why; marks as labelled lines.
 
         Args:
-            modules: only these, in this order; else all.
+            modules: only these (or this one), in this order; else all.
             theme: "light" or "dark".
-            width: pixels, to which short intervals are merged (the worst state wins, and the figure says so).
+            width: pixels; else as wide as the page lets it. Many short intervals are merged to what the pixels can show: the worst state
+                wins, and the figure says so.
         """
         from tinypool_nb.views import figures
 
+        modules = [modules] if isinstance(modules, str) else modules
         chosen = None if modules is None else [str(need_key(self.known(), module)) for module in modules]
         return figures.timeline(self.intervals(), self.marks(), now=self.now(), modules=chosen, theme=theme, width=width)
 

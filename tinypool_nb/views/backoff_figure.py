@@ -10,11 +10,11 @@ from tinypool_nb.core.backoff import JITTER, Rung, ladder, rung, within
 from tinypool_nb.core.events import Outcome
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import Backoff
-from tinypool_nb.core.palette import PALETTES, Palette, Theme
+from tinypool_nb.core.palette import Palette, Theme, palette_of
 from tinypool_nb.core.states import State
 from tinypool_nb.views.figure_layout import BOTTOM, TOP, axis, common_layout, figure
 from tinypool_nb.views.swimlanes import nanoseconds, shown_keys
-from tinypool_nb.views.wording import cut, duration_text, for_plotly, lines_for_plotly, times_text
+from tinypool_nb.views.wording import cut, duration_text, for_plotly, lines_for_plotly, one_line, times_text
 
 TOLERANCE = 0.1
 """Seconds that timers may add or take: that of gRPC's own interop test."""
@@ -90,7 +90,7 @@ def backoff_plot(attempts: pd.DataFrame, backoff: Backoff, *, module: str | Modu
         module: its shown key.
         theme: "light" or "dark". The paper is transparent.
     """
-    palette = PALETTES[theme]
+    palette = palette_of(theme)
     name = str(module)
     gaps = measured_gaps(attempts[shown_keys(attempts) == name])
     rungs = ladder(backoff, max(_FEWEST_RUNGS, *(gap.attempt for gap in gaps), 0))
@@ -99,7 +99,7 @@ def backoff_plot(attempts: pd.DataFrame, backoff: Backoff, *, module: str | Modu
     rules = f"{backoff.initial:g} s × 1.6 each time, at most {backoff.maximum:g} s, give or take {JITTER:.0%}"
     layout = common_layout(
         palette,
-        title=f"Backoff of {for_plotly(cut(name, 60))}",
+        title=f"Backoff of {for_plotly(cut(one_line(name), 60))}",
         subtitle=f"{summary} · {rules}",
         top=TOP,
         height=TOP + _PLOT_HEIGHT + BOTTOM,
@@ -111,7 +111,7 @@ def backoff_plot(attempts: pd.DataFrame, backoff: Backoff, *, module: str | Modu
         seconds = {"type": "log", "tickvals": _TICKS, "ticktext": [f"{tick:g}" for tick in _TICKS]}
     numbers = {"range": [0.5, len(rungs) + 0.5], "showgrid": False, "tickformat": "d"} | ({"dtick": 1} if len(rungs) <= 20 else {})
     layout |= {
-        "meta": {"description": f"The backoff of {name}: {summary}; it is {rules}."},
+        "meta": {"description": f"The backoff of {one_line(name)}: {summary}; it is {rules}."},
         "xaxis": axis(palette, "attempt in its failing run") | numbers,
         "yaxis": axis(palette, "seconds to the next attempt") | seconds,
     }

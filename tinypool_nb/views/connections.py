@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from tinypool_nb.core.palette import PALETTES, SEVERITY, TILE, UNKNOWN_MEANING, Look
-from tinypool_nb.core.states import STATES, UNKNOWN
+from tinypool_nb.core.states import STATES, UNKNOWN, State
+from tinypool_nb.views.schemas import SCHEMAS
 from tinypool_nb.views.swimlanes import nanoseconds, shown_keys
 from tinypool_nb.views.wording import cut, for_xml, one_line, padded, times_text, width_of
 
@@ -16,23 +17,25 @@ MOST_ROWS = 60
 _LONGEST_NAME, _LONGEST_ERROR = 60, 200
 """Characters of a cell; the whole text shows when the pointer rests on it."""
 _HEAD = ("module", "state", "since", "address", "transport", "attempts", "failures", "last error")
+_MEANINGS = {column.name: column.meaning for column in SCHEMAS["connections"]}
 _NUMBERS = frozenset({"attempts", "failures"})
 _NUMBER = ' class="number"'
 
 # Colours come from the page where it has some (JupyterLab's variables), else from the page's own text colour.
 _STYLE = """
 .tinypool-connections{border-collapse:collapse;font-size:13px;line-height:1.4;color:var(--jp-content-font-color1,inherit)}
-.tinypool-connections caption{caption-side:top;text-align:left;padding:4px 0;font-weight:600;color:inherit;white-space:nowrap}
-.tinypool-connections th,.tinypool-connections td{padding:4px 16px 4px 0;text-align:left;vertical-align:top;border:0}
-.tinypool-connections tr,.tinypool-connections th,.tinypool-connections td{background:none;color:inherit}
-.tinypool-connections thead th,.tinypool-connections tbody{border-bottom:1px solid var(--jp-border-color2,rgba(128,128,128,.4))}
-.tinypool-connections tbody th{max-width:36ch;overflow-wrap:anywhere}
-.tinypool-connections .since{white-space:nowrap}
-.tinypool-connections .number{text-align:right;font-variant-numeric:tabular-nums}
-.tinypool-connections .error td{padding:0 16px 6px 20px;max-width:90ch;overflow-wrap:anywhere;opacity:.85}
+TABLE caption{caption-side:top;text-align:left;padding:4px 0;font-weight:600;color:inherit;white-space:nowrap}
+TABLE :is(tr,th,td){background:none;color:inherit}
+TABLE :is(th,td){padding:4px 16px 4px 0;text-align:left;vertical-align:top;line-height:1.4;border:0}
+TABLE :is(thead th,tbody){border-bottom:1px solid var(--jp-border-color2,rgba(128,128,128,.4))}
+TABLE tbody th{min-width:18ch;max-width:36ch;overflow-wrap:anywhere}
+TABLE .since{min-width:13ch}
+TABLE .number{text-align:right;font-variant-numeric:tabular-nums}
+TABLE .error td{padding:0 16px 6px 20px;max-width:90ch;overflow-wrap:anywhere;opacity:.85}
+TABLE .past td{max-width:0;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;opacity:.7}
 .tinypool-chip{display:inline-flex;align-items:center;gap:6px;white-space:nowrap}
 .tinypool-chip svg{flex:none;border-radius:3px}
-""".strip()
+""".strip().replace("TABLE", "table.tinypool-connections.tinypool-connections")  # twice, to win over JupyterLab's rules for all tables
 
 
 class _Row(NamedTuple):
@@ -63,7 +66,9 @@ def connections_html(frame: pd.DataFrame) -> str:
     rows, caption = _chosen(frame)
     table = ""
     if rows:
-        head = "".join(f'<th scope="col"{_NUMBER if name in _NUMBERS else ""}>{name}</th>' for name in _HEAD[:-1])
+        head = "".join(
+            f'<th scope="col"{_NUMBER if name in _NUMBERS else ""} title="{for_xml(_MEANINGS[name])}">{name}</th>' for name in _HEAD[:-1]
+        )
         table = f"<thead><tr>{head}</tr></thead>{''.join(map(_html_rows, rows))}"
     return f'<div><style>{_STYLE}</style><table class="tinypool-connections"><caption>{caption}</caption>{table}</table></div>'
 
@@ -139,8 +144,11 @@ def _caption(codes: pd.Series) -> str:
 
 
 def _html_rows(row: _Row) -> str:
-    """A module's line, and a second one below it for its last error, which is too long for a column."""
-    error = f'<tr class="error"><td colspan="{len(_HEAD) - 1}">{_cell(row.last_error, _LONGEST_ERROR, keep_end=False)}</td></tr>'
+    """A module's line, and a second one below it for its last error, which is too long for a column. If READY, the error is past."""
+    over = row.code == State.READY.code
+    kind = f'error past" title="{for_xml(row.last_error)}' if over else "error"
+    text = _cell(row.last_error, _LONGEST_ERROR, keep_end=False)
+    error = f'<tr class="{kind}"><td colspan="{len(_HEAD) - 1}">{"last error, now over: " if over else ""}{text}</td></tr>'
     return (
         f'<tbody data-state="{row.look.label}"><tr><th scope="row">{_cell(row.module, _LONGEST_NAME)}</th><td>{_chip(row)}</td>'
         f'<td class="since">{row.since}</td><td>{_cell(row.address, _LONGEST_NAME)}</td><td>{for_xml(row.transport)}</td>'
@@ -157,10 +165,16 @@ def _cell(text: str, most: int, *, keep_end: bool = True) -> str:
 
 def _chip(row: _Row) -> str:
     meaning = UNKNOWN_MEANING if row.code == UNKNOWN else STATES[row.code].meaning
-    hatch = f'<path d="{row.look.path}" stroke="{row.look.hatch}" fill="none"/>' if row.look.path else ""
+    hatch = "".join(
+        f'<path d="{row.look.path}" transform="translate({x},{y})" stroke="{row.look.hatch}" fill="none"/>'
+        for x in (0, TILE)
+        for y in (0, TILE)
+        if row.look.path
+    )
     # The colour may be overridden by a theme: --tinypool-ready and so on.
     colour = f"var(--tinypool-{row.look.label.lower().replace('_', '-')},{row.look.colour})"
-    tile = f'<path d="M0,0H{TILE}V{TILE}H0z" style="fill:{colour}"/>{hatch}'
-    swatch = f'<svg width="14" height="14" viewBox="0 0 {TILE} {TILE}" aria-hidden="true">{tile}</svg>'
+    size = 2 * TILE  # four tiles, as on a timeline: one dot of IDLE alone would look like a button to fold something
+    paint = f'<path d="M0,0H{size}V{size}H0z" style="fill:{colour}"/>{hatch}'
+    swatch = f'<svg width="14" height="14" viewBox="0 0 {size} {size}" aria-hidden="true">{paint}</svg>'
     label = row.look.label
     return f'<span class="tinypool-chip" data-state="{label}" title="{for_xml(meaning)}">{swatch}{label}</span>'

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from tinypool_nb.core.keys import ModuleKey
-from tinypool_nb.core.palette import PALETTES, SEVERITY, Palette, Theme
+from tinypool_nb.core.palette import SEVERITY, Palette, Theme, palette_of
 from tinypool_nb.views.backoff_figure import backoff_plot
 from tinypool_nb.views.figure_layout import BOTTOM, TOP, axis, common_layout, empty_note, figure, iso_times
 from tinypool_nb.views.swimlanes import PlacedMark, Swimlanes, describe, swimlanes
@@ -79,7 +79,7 @@ def timeline(
     pixels = max((width or _PAGE_WIDTH) - _SIDES, 50)
     lay_out = partial(swimlanes, intervals, marks, now=now, modules=modules, pixels=pixels, most=MOST_SEGMENTS)
     seen = lay_out(exact=EXACT_INTERVALS)
-    palette = PALETTES[theme]
+    palette = palette_of(theme)
     labels, rows = _mark_labels(seen, pixels, palette)
     top = TOP + rows * _MARK_ROW_HEIGHT
     count = max(len(seen.labels), 1)
@@ -287,8 +287,9 @@ def _symbols(marks: list[PlacedMark], seen: Swimlanes, lane_height: float) -> di
         "marker": {
             "symbol": "circle" if small else [_MARK_SYMBOLS.get(mark.kind, "diamond") for mark in marks],
             "size": 3 if small else 9,
-            "color": "#000000" if small else "#ffffff",
-            "line": {"color": "#ffffff" if small else "#000000", "width": 0.5 if small else 1},
+            # By name, not by number: a report that turns a light figure dark leaves these as they are.
+            "color": "black" if small else "white",
+            "line": {"color": "white" if small else "black", "width": 0.5 if small else 1},
         },
     }
 

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from tinypool_nb.core.keys import ModuleKey
-from tinypool_nb.core.palette import PALETTES, SEVERITY, TILE, Palette, Theme
+from tinypool_nb.core.palette import PALETTES, SEVERITY, TILE, Palette, Theme, palette_of
 from tinypool_nb.views.connections import connections_html, connections_text
 from tinypool_nb.views.swimlanes import PlacedMark, Swimlanes, describe, swimlanes
-from tinypool_nb.views.wording import cut, duration_text, for_xml, label_rows, one_line, padded, span_text, times_text
+from tinypool_nb.views.wording import cut, duration_text, for_xml, label_rows, one_line, padded, span_text, times_text, width_of
 
 __all__ = ["connections_html", "connections_text", "timeline_svg", "timeline_text"]
 
@@ -22,6 +22,8 @@ MOST_TEXT_LANES = 40
 _LABEL_LENGTH = 28
 _CHARACTER = 6.7
 """Pixels: the width of one character of 12 pixels, on the average."""
+_WIDE_CHARACTER = 7.7
+"""The same of a text that must not be cut: an average would do for most names, not for all."""
 _EDGE = 16
 _HEAD = 62
 _MARK_ROW = 15
@@ -82,7 +84,7 @@ def timeline_svg(
     width = max(width, 300)
     widest = round(width - 2 * _EDGE - 8)
     seen = swimlanes(intervals, marks, now=now, modules=modules, pixels=widest, most=MOST_SVG_SEGMENTS)
-    label_width = 8 + _CHARACTER * max((len(cut(label, _LABEL_LENGTH)) for label in seen.labels), default=0)
+    label_width = 8 + _WIDE_CHARACTER * max((width_of(cut(one_line(label), _LABEL_LENGTH)) for label in seen.labels), default=0)
     about_all = [mark for mark in seen.marks if mark.lane is None]
     plot_width = width - 2 * _EDGE - label_width
     places = [(mark.time - seen.start) / (seen.end - seen.start) * plot_width for mark in about_all]
@@ -90,7 +92,7 @@ def timeline_svg(
     labels, rows = label_rows(places, texts, width=plot_width, character=6.2)
     count = max(len(seen.labels), 1)
     lane = 32.0 if count == 1 else min(22.0, max(1.5, 720 / count))
-    plot = _Plot(seen, PALETTES[theme], _EDGE + label_width, _HEAD + rows * _MARK_ROW, plot_width, lane)
+    plot = _Plot(seen, palette_of(theme), _EDGE + label_width, _HEAD + rows * _MARK_ROW, plot_width, lane)
     height = round(plot.bottom + _FOOT)
     title = for_xml(cut(one_line(seen.labels[0]), 60)) if len(seen.labels) == 1 else f"Connections of {len(seen.labels):,} modules"
     lines = [
@@ -244,7 +246,7 @@ def timeline_text(
     if not len(seen.segments.lane):
         return "nothing recorded yet"
     looks = PALETTES["light"].looks
-    lines = [f"{' ' * name_width} {_subtitle(seen)}"]
+    lines = _subtitle(seen).replace(f" · {seen.note}", f"\n{seen.note}").splitlines() if seen.note else [_subtitle(seen)]
     worst = _worst_by_column(seen, columns)
     code_of = {severity: code for code, severity in SEVERITY.items()}
     for label, lane in zip(seen.labels[:MOST_TEXT_LANES], worst.tolist(), strict=False):

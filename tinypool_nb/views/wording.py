@@ -16,6 +16,8 @@ _QUARTER = 900 * _SECOND
 """Nanoseconds; time zones change at whole quarters of an hour."""
 _NOT_IN_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _BREAKING = re.compile(r"\s+|[\x00-\x1f\x7f-\x9f]+")
+_REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Characters that turn around how what follows is shown, beyond the text they stand in."""
 
 
 def duration_text(seconds: float) -> str:
@@ -74,8 +76,11 @@ def offset_text(seconds: int) -> str:
 
 
 def one_line(text: object) -> str:
-    """Foreign text on one line: line breaks, control characters and runs of blanks become one blank."""
-    return _BREAKING.sub(" ", str(text)).strip()
+    """Foreign text on one line: line breaks, control characters and runs of blanks become one blank.
+
+    Characters that would show it, and what stands after it, in another order are replaced by a mark that can be seen.
+    """
+    return _REORDERING.sub("\ufffd", _BREAKING.sub(" ", str(text))).strip()
 
 
 def cut(text: str, most: int, *, keep_end: bool = True) -> str:
@@ -112,6 +117,8 @@ def label_rows(
 ) -> tuple[list[tuple[int, int, bool]], int]:
     """Stack labels so that none overlaps another: (index, row, whether it runs to the left of its place) of each that fits.
 
+    An earlier label goes above a later one, so that the line which leads down from it crosses no text; the latest find room first.
+
     Parameters:
         places: where each label points to, pixels from the left, ascending.
         texts: the labels.
@@ -123,19 +130,19 @@ def label_rows(
         the labels that fit, and how many rows they need.
 
     >>> label_rows([0, 10, 90], ["one", "two", "last"], width=100, character=5)
-    ([(0, 0, False), (1, 1, False), (2, 0, True)], 2)
+    ([(0, 1, False), (1, 0, False), (2, 0, True)], 2)
     """
-    taken: list[float] = []
+    taken: list[float] = []  # where the leftmost label of each row begins
     placed = []
-    for index, (place, text) in enumerate(zip(places, texts, strict=True)):
+    for index, (place, text) in reversed(list(enumerate(zip(places, texts, strict=True)))):
         length = len(text) * character + 10
         runs_left = place + length > width and place >= length
         left = place - length if runs_left else place
-        row = next((row for row, end in enumerate(taken) if end <= left), len(taken))
+        row = next((row for row, begin in enumerate(taken) if left + length <= begin), len(taken))
         if row < rows:
-            taken[row : row + 1] = [left + length]
+            taken[row : row + 1] = [left]
             placed.append((index, row, runs_left))
-    return placed, len(taken)
+    return placed[::-1], len(taken)
 
 
 def for_xml(text: str) -> str:

@@ -14,8 +14,15 @@
     return channels[0] + channels[1] + channels[2] < 384 ? "dark" : "light";
   }
 
+  // A colour may be followed by how opaque it is: #rrggbbaa.
+  function recolouredText(text, colours) {
+    const opacity = /^#[0-9a-f]{8}$/.test(text) ? text.slice(7) : "";
+    const other = colours.get(opacity ? text.slice(0, 7) : text);
+    return other === undefined ? text : other + opacity;
+  }
+
   function recoloured(value, colours) {
-    if (typeof value === "string") return colours.get(value) ?? value;
+    if (typeof value === "string") return recolouredText(value, colours);
     if (Array.isArray(value)) return value.map((item) => recoloured(item, colours));
     if (value === null || typeof value !== "object") return value;
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, recoloured(item, colours)]));
@@ -36,8 +43,9 @@
 
   function draw(place, figure) {
     const { data, layout } = fitting(figure);
-    // plotly.js follows a window's width by itself, but later than a printer waits.
-    if (paper.matches) layout.width = Math.min(layout.width ?? Infinity, place.clientWidth);
+    // A width that the figure asks for is its greatest: it is never cut. Without one plotly.js follows the window by itself, but
+    // later than a printer waits.
+    if (layout.width || paper.matches) layout.width = Math.min(layout.width ?? Infinity, place.clientWidth);
     return Plotly.react(place, data, layout, { displaylogo: false, responsive: true, ...figure.config });
   }
 
@@ -45,5 +53,12 @@
     const figure = JSON.parse(place.querySelector("script").textContent);
     draw(place, figure);
     for (const change of [dark, paper]) change.addEventListener("change", () => draw(place, figure));
+    if (!figure.layout.width) continue;
+    let room = place.clientWidth;
+    new ResizeObserver(() => {
+      if (place.clientWidth === room) return;
+      room = place.clientWidth;
+      draw(place, figure);
+    }).observe(place);
   }
 })();

@@ -1,0 +1,85 @@
+"""What a stranger meets first: the README's first screen, `make`, what is installed, and what a fresh machine's CI does."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tinypool_nb.cli import NOTEBOOK
+
+ROOT = Path(__file__).parents[2]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+FIRST_SCREEN = 25
+"""Lines."""
+
+
+def test_every_dependency_has_a_lower_and_an_upper_bound() -> None:
+    project = PYPROJECT["project"]
+    extras = [requirement for extra in project["optional-dependencies"].values() for requirement in extra]
+    requirements = [*project["dependencies"], *extras, *PYPROJECT["dependency-groups"]["dev"], *PYPROJECT["build-system"]["requires"]]
+    assert [requirement for requirement in requirements if not re.fullmatch(r"[\w-]+>=[\d.]+(,!=[\d.]+)*,<[\d.]+", requirement)] == []
+    assert project["requires-python"] == ">=3.11"
+
+
+def test_the_two_commands_stand_in_the_readme_s_first_screen() -> None:
+    screen = "\n".join((ROOT / "README.md").read_text().splitlines()[:FIRST_SCREEN])
+    assert "make demo" in screen
+    assert "make test" in screen
+
+
+def test_the_demo_s_notebook_is_part_of_every_installation() -> None:
+    included = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert included == {f"notebooks/{NOTEBOOK}": f"tinypool_nb/notebooks/{NOTEBOOK}"}
+    assert (ROOT / "notebooks" / NOTEBOOK).is_file()
+
+
+@pytest.mark.parametrize(
+    ("target", "last", "tools"),
+    [
+        ("demo", "tinypool-nb demo", False),
+        ("test", 'python -m pytest -m "not slow"', True),
+        ("test-all", "python -m pytest", True),
+        ("lint", "lint-imports", True),
+        ("bench", "python tests/benchmarks/run.py", True),
+    ],
+)
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make on the PATH")
+def test_on_a_fresh_machine_make_sets_up_what_the_target_needs(tmp_path: Path, target: str, last: str, tools: bool) -> None:
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    told = subprocess.run(["make", "-n", target], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    order = [told.index("-m venv"), told.index("pip install --quiet --editable .\n"), told.index(last)]
+    assert order == sorted(order)
+    assert ("--group dev" in told) is tools
+    assert told.rstrip().endswith(last)
+
+
+def test_ci_brings_the_browser_and_then_makes_every_check() -> None:
+    lines = [line.partition("#")[0].strip() for line in (ROOT / ".ci" / "run").read_text().splitlines()]
+    assert [line for line in lines if line.startswith("make ")] == ["make lint", "make test", "make test-all"]
+    assert "export CI=true" in lines
+    assert any("packages+=(chromium)" in line for line in lines)
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111, "it can be run"
+
+
+NEEDS_A_BROWSER = "def test_it(browser):\n    pass\n"
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("", "1 skipped"), ("true", "1 error")])
+def test_a_missing_browser_is_a_skip_that_says_so_and_in_ci_a_failure(tmp_path: Path, ci: str, outcome: str) -> None:
+    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
+    (tmp_path / "test_it.py").write_text(NEEDS_A_BROWSER)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--rootdir", str(tmp_path), "-p", "no:cacheprovider", "-rs"],
+        cwd=tmp_path,
+        env={"PATH": "", "CI": ci},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert outcome in done.stdout.splitlines()[-1]
+    assert "there is no Chromium on the PATH (apt install chromium)" in done.stdout

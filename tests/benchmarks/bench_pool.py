@@ -15,7 +15,7 @@ from tinypool_nb.channels.pool import ClientPool
 from tinypool_nb.core.events import Transition
 from tinypool_nb.core.options import Backoff, PoolOptions
 from tinypool_nb.core.states import State
-from tinypool_nb.lab import Lab
+from tinypool_nb.lab import Lab, Module
 from tinypool_nb.lab.flapping import FlappingServer
 
 MANY = 1000
@@ -26,9 +26,9 @@ Figure = tuple[str, float, str, float | None, str]
 
 def figures() -> Iterator[Figure]:
     """Each row: what, measured, unit, bar, compared to."""
+    yield from memory()
     yield from verbs()
     yield from at_rest()
-    yield from full_traces()
     yield from lags()
     yield from mass_kill()
 
@@ -52,8 +52,23 @@ def verbs() -> Iterator[Figure]:
         yield "register, the mean of 500 in a row", statistics.mean(rounds) * 1e6, "us", None, "with the observer taking them up in between"
 
 
-def at_rest() -> Iterator[Figure]:
+def memory() -> Iterator[Figure]:
+    """First of all, and nothing is given back in between, since memory that was used before would not be seen to be taken."""
     process = psutil.Process()
+    with FlappingServer(hold=None) as server, FlappingServer(hold=0.0, flaps=200 * 150) as flapping, connected(server, 10):
+        before = process.memory_info().rss
+        with connected(server, MANY) as pool:
+            pool.catch_up()
+            at_rest = process.memory_info().rss
+            yield "memory a connected channel", (at_rest - before) / MANY / 1024, "KiB", 50, "plain grpcio 37 KiB (FACTS)"
+            with connected(flapping, 200, FLAPPING) as other:
+                flapping.wait(established=200 * 151, timeout=300)
+                other.catch_up()
+                full = (process.memory_info().rss - at_rest) / 200 / 1024
+                yield "memory a channel with full traces", full, "KiB", None, "200 channels, 150 flaps each"
+
+
+def at_rest() -> Iterator[Figure]:
     with FlappingServer(hold=None) as server:
         with connected(server, 10):
             few = threading.active_count()
@@ -65,37 +80,18 @@ def at_rest() -> Iterator[Figure]:
                 without = share_of_a_core(30)
         yield "1000 connected channels at rest", with_observer * 100, "% of a core", 1.5, f"observer held up: {without * 100:.2f} %"
         yield "threads added by 990 more channels", many - few, "", 0, "subscribe: 990"
-        before = process.memory_info().rss
-        with connected(server, MANY):
-            yield "memory a connected channel", (process.memory_info().rss - before) / MANY / 1024, "KiB", 50, "plain grpcio 37 KiB (FACTS)"
-
-
-def full_traces() -> Iterator[Figure]:
-    """The same after each channel and subchannel has overwritten its trace."""
-    process = psutil.Process()
-    with FlappingServer(hold=None) as idle, FlappingServer(hold=0.0, flaps=200 * 150) as server:
-        with connected(idle, 200):
-            before = process.memory_info().rss
-        with connected(server, 200, FLAPPING) as pool:
-            server.wait(established=200 * 151, timeout=300)
-            pool.catch_up()
-            yield (
-                "memory a channel with full traces",
-                (process.memory_info().rss - before) / 200 / 1024,
-                "KiB",
-                None,
-                "200 channels, 150 flaps each",
-            )
 
 
 def lags() -> Iterator[Figure]:
     """Losses that last until somebody asks to connect again; what is over before the next sweep is found by audits."""
-    with FlappingServer(hold=1.0, flaps=500) as server, connected(server, 100) as pool:
-        rows = Lag(pool, left=State.READY)
-        while server.counts().established < 600:
-            pool.health_check()
-            time.sleep(0.1)
-        yield "core's stamp to row, 100 modules, p50", rows.median() * 1e3, "ms", 30, f"{len(rows.seconds)} losses"
+    for apart, how in ((0.01, "one by one"), (0.0, "all at once")):
+        with FlappingServer(hold=1.0, flaps=500) as server, connected(server, 100, apart=apart) as pool:
+            rows = Lag(pool, left=State.READY)
+            while server.counts().established < 600:
+                pool.health_check()
+                time.sleep(0.02)
+            bar = 30 if apart else None
+            yield f"core's stamp to row, 100 modules {how}, p50", rows.median() * 1e3, "ms", bar, f"{len(rows.seconds)} losses"
     rest = HURRY_FOR + 1.5
     with FlappingServer(hold=None) as server, connected(server, MANY) as pool, FlappingServer(hold=rest, flaps=12) as one:
         pool.register("one", one.address)
@@ -155,11 +151,14 @@ class Lag:
 
 
 @contextmanager
-def connected(server: object, count: int, options: PoolOptions | None = None) -> Iterator[ClientPool]:
-    """A pool with that many READY channels to the server."""
+def connected(server: FlappingServer | Module, count: int, options: PoolOptions | None = None, apart: float = 0.0) -> Iterator[ClientPool]:
+    """A pool with that many READY channels to the server, begun so many seconds apart."""
     with ClientPool(options) as pool:
         for index in range(count):
-            pool.register(f"module-{index}", server.address)  # type: ignore[attr-defined]
+            pool.register(f"module-{index}", server.address)
+            if apart:
+                pool.reconnect(f"module-{index}")
+                time.sleep(apart)
         pool.health_check()
         for index in range(count):
             pool.wait(f"module-{index}", "READY", timeout=60)

@@ -27,7 +27,10 @@ from tinypool_nb.journal.journal import Journal
 log = logging.getLogger(__name__)
 
 QUICK = 0.02
-"""Seconds between two sweeps while something goes on."""
+"""Seconds between two sweeps at rest at the least."""
+HURRIED = 0.01
+"""The same while something goes on, if the channels are few enough for `HURRY_SHARE` of a core."""
+HURRY_SHARE = 0.05
 LEAST = 0.005
 """Seconds between two sweeps at the least, so that a thousand modules registered in a row do not make a thousand sweeps."""
 SLOW = 0.5
@@ -184,7 +187,7 @@ class Observer:
         if self._due:
             return LEAST
         if self._leaving or time.monotonic() < self._hurry_until:
-            return QUICK
+            return max(HURRIED, min(QUICK, self._cost / HURRY_SHARE))
         return min(SLOW, max(QUICK, self._cost / (self._share / 2)))
 
     def _audit_period(self, channels: int, share: float) -> float:

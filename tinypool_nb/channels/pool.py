@@ -150,10 +150,9 @@ class ClientPool:
         Source: the page's GetHealth.
         """
         self._check_usable("health")
-        known = tuple(self._open.values())
-        if len(known) > FEW:
+        if len(self._open) > FEW:
             return self._current.copy()
-        return {watched.shown: watched.look() for _, watched in known}
+        return {watched.shown: watched.look() for _, watched in tuple(self._open.values())}
 
     def health_check(self) -> dict[str, State]:
         """Warn of each module that is not READY, ask it to connect, and return these modules with their states.

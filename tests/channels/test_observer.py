@@ -297,7 +297,7 @@ def test_what_core_never_traced_is_inferred_and_labelled(lab: Lab) -> None:
         pool.register(HTTP, server.address)
         pool.wait(HTTP, "READY", timeout=5)
         with pool._observer._lock:
-            pool._open[next(iter(pool._open))][1]._node = 10**9  # no such node
+            pool._modules.channels()[0]._node = 10**9  # no such node
         server.kill()
         deadline = time.monotonic() + 5 * TRACE_LAG
         pool.wait(HTTP, "IDLE", timeout=deadline - time.monotonic())

@@ -165,7 +165,7 @@ def test_the_old_channel_serves_while_the_new_one_is_opened(start_server: StartS
             answers.append(stub.unary(b"", timeout=5))
             return channel
 
-        monkeypatch.setattr("tinypool_nb.channels.pool.open_channel", open_and_look_back)
+        monkeypatch.setattr("tinypool_nb.channels.modules.open_channel", open_and_look_back)
         pool.register(HTTP, address(second))
         answers.append(stub.unary(b"", timeout=5))
     assert answers == [first.name + b":", first.name + b":", second.name + b":"]

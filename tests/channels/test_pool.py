@@ -13,8 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
-from tinypool_nb.channels import channelz
-from tinypool_nb.channels import pool as pools
+from tinypool_nb.channels import channelz, modules
 from tinypool_nb.channels.observer import Watcher
 from tinypool_nb.channels.pool import ClientPool
 from tinypool_nb.core.events import MarkKind, Transition
@@ -428,7 +427,7 @@ def test_an_interrupted_register_can_be_done_again(pool: ClientPool, module: Mod
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(pools, "open_channel", interrupt)
+        patch.setattr(modules, "open_channel", interrupt)
         with pytest.raises(KeyboardInterrupt):
             pool.register(HTTP, module.address)
     pool.register(HTTP, module.address)

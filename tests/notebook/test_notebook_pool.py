@@ -257,11 +257,11 @@ def test_names_and_options_may_be_read_while_another_thread_changes_them() -> No
     def change() -> None:
         while not done.is_set():
             for key in keys:
-                pool._naming.add(key, pool)  # type: ignore[arg-type]
-                pool._own_options[key] = own
+                pool._modules._naming.add(key, pool)  # type: ignore[arg-type]
+                pool._modules.options[key] = own
             for key in keys:
-                pool._naming.remove(key)
-                del pool._own_options[key]
+                pool._modules._naming.remove(key)
+                del pool._modules.options[key]
 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)

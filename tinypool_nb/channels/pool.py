@@ -2,7 +2,6 @@
 
 import logging
 import os
-import threading
 import weakref
 from collections.abc import Iterator
 from types import TracebackType
@@ -10,19 +9,16 @@ from typing import Self
 
 from tinypool_nb.channels.current import CurrentStates
 from tinypool_nb.channels.health import HealthChecks
+from tinypool_nb.channels.modules import Modules
 from tinypool_nb.channels.observer import Observer
-from tinypool_nb.channels.opening import open_channel
 from tinypool_nb.channels.pooled import PooledChannel
 from tinypool_nb.channels.waiting import Question, Sighting, until, wait
-from tinypool_nb.channels.watched import Watched, numbers
 from tinypool_nb.core.addresses import parse_address
-from tinypool_nb.core.decisions import Close, Command, Open, Reconnect, Register, Retire, Table, Tell, Unregister, decide
-from tinypool_nb.core.events import ChannelIdentity, MarkKind
-from tinypool_nb.core.keys import ModuleKey, need_key, parse_key, unknown
-from tinypool_nb.core.naming import Naming
+from tinypool_nb.core.decisions import Close, Command, Reconnect, Register, Tell, Unregister
+from tinypool_nb.core.events import MarkKind
+from tinypool_nb.core.keys import ModuleKey, parse_key, unknown
 from tinypool_nb.core.options import PoolOptions
 from tinypool_nb.core.states import State
-from tinypool_nb.core.tracing import MILLISECOND
 from tinypool_nb.errors import ForkedPoolError, OptionsError, PoolClosedError, WaitTimeoutError
 from tinypool_nb.journal.follower import Follower
 from tinypool_nb.journal.journal import Journal
@@ -56,14 +52,10 @@ class ClientPool:
             raise OptionsError("options", options, "a tp.PoolOptions")
         self.journal = Journal(history=self.options.history)
         self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._table = Table()
-        self._naming: Naming[PooledChannel] = Naming()
-        self._faces = self._naming.by_name
-        self._open: dict[ModuleKey, tuple[PooledChannel, Watched]] = {}
-        self._own_options: dict[ModuleKey, PoolOptions] = {}
         self._current = CurrentStates()
         self._observer = Observer(self.journal, self._current, share=self.options.observer_share)
+        self._modules = Modules(self._observer, self._current, self.journal.clock)
+        self._faces = self._modules.faces
         self.follower = Follower(self.journal)
         self.follower.add(log_transitions)
         self._checks = HealthChecks(self)
@@ -109,16 +101,16 @@ class ClientPool:
         """
         face = self._faces.get(name)
         if face is None:
-            self._naming.find(name)  # raises where the name is ambiguous
+            self._modules.find(name)  # raises where the name is ambiguous
         return face
 
     def __getitem__(self, name: str | ModuleKey) -> PooledChannel:
         """As `get`, but an unknown name raises UnknownModuleError with the near names."""
         face = self.get(name)
         if face is None:
-            if self._table.closed:
+            if self.is_closed:
                 raise PoolClosedError(f"pool[{name!r}]")
-            raise unknown(tuple(self._open), name)
+            raise unknown(self._modules.keys(), name)
         return face
 
     def unregister(self, name: str | ModuleKey) -> bool:
@@ -129,7 +121,7 @@ class ClientPool:
 
         Source: the page's Unregister.
         """
-        key = self._naming.find(name)
+        key = self._modules.find(name)
         if key is None:
             return False
         return self._carry_out(Unregister(key)).status == "ok"
@@ -150,9 +142,9 @@ class ClientPool:
         Source: the page's GetHealth.
         """
         self._check_usable("health")
-        if len(self._open) > FEW:
+        if len(self._modules) > FEW:
             return self._current.copy()
-        return {watched.shown: watched.look() for _, watched in tuple(self._open.values())}
+        return {watched.shown: watched.look() for watched in self._modules.channels()}
 
     def health_check(self) -> dict[str, State]:
         """Warn of each module that is not READY, ask it to connect, and return these modules with their states.
@@ -161,7 +153,7 @@ class ClientPool:
         """
         self._check_usable("health_check")
         lagging: dict[str, State] = {}
-        for _, watched in tuple(self._open.values()):
+        for watched in self._modules.channels():
             state = watched.look()
             if state is not State.READY:
                 lagging[watched.shown] = state
@@ -205,18 +197,17 @@ class ClientPool:
 
         Source: the page's Debug.
         """
-        for _, watched in tuple(self._open.values()):
+        for watched in self._modules.channels():
             fields = {"module": watched.shown, "target": watched.identity.address, "state": str(State.from_code(watched.seen))}
             log.info("pool connection: %(module)s at %(target)s is %(state)s", fields, extra={"tinypool": fields})
 
     def options_of(self, key: ModuleKey) -> PoolOptions:
         """The settings that a module has, or had when it was last registered."""
-        return self._own_options.get(key, self.options)
+        return self._modules.options.get(key, self.options)
 
     def keys_at(self, address: str) -> list[ModuleKey]:
         """The modules registered at that address, or at one that shares an endpoint with it."""
-        wanted = parse_address(address)
-        return [key for key, entry in tuple(self._table.entries.items()) if entry.address.meets(wanted)]
+        return self._modules.at(parse_address(address))
 
     def catch_up(self) -> None:
         """Read what may have happened, so that the journal is complete up to this moment."""
@@ -241,17 +232,17 @@ class ClientPool:
     @property
     def is_closed(self) -> bool:
         """Whether `close` was called."""
-        return self._table.closed
+        return self._modules.is_closed
 
     def __contains__(self, name: object) -> bool:
-        return self._naming.find(name) is not None
+        return self._modules.find(name) is not None
 
     def __iter__(self) -> Iterator[str]:
         """The modules' names, as shown, in the order in which they came."""
-        return iter([watched.shown for _, watched in tuple(self._open.values())])
+        return iter([watched.shown for watched in self._modules.channels()])
 
     def __len__(self) -> int:
-        return len(self._open)
+        return len(self._modules)
 
     def __enter__(self) -> Self:
         return self
@@ -271,75 +262,27 @@ class ClientPool:
         return list(self)
 
     def _carry_out(self, command: Command) -> Tell:
-        """Decide and act; the log and the marks, where other people's code may run, come after the lock."""
         self._check_usable(type(command).__name__.lower())
-        tell = Tell(None, "", "", "unchanged")
-        with self._lock:
-            table, actions = decide(self._table, command)
-            for action in actions:
-                match action:
-                    case Open():
-                        self._open_channel(action)
-                    case Retire(key):
-                        self._retire(key, "the pool was closed" if table.closed else "it was unregistered")
-                    case Tell():
-                        tell = action
-            self._table = table  # at the end: whoever interrupts a cell in the midst of this can do the same again
+        tell = self._modules.change(command)
         if tell.text and tell.status != "unchanged":
             self.journal.mark(tell.text, kind=MarkKind.ACTION, key=tell.key)
             log.info("%s", tell.text if tell.key is None else f"{tell.key}: {tell.text}")
         return tell
 
-    def _open_channel(self, action: Open) -> None:
-        """Opening a channel dials nothing and takes some 20 us, so it may happen under the lock: then no order can go wrong."""
-        key, entry = action.key, action.entry
-        born = self.journal.clock.now() - MILLISECOND  # core's stamps are rounded down to milliseconds, and none is older than this one
-        identity = ChannelIdentity(next(numbers), key, entry.address.text, entry.generation)
-        channel = open_channel(entry.address.target, identity.number, entry.options)
-        known = self._open.get(key)
-        if known is None:
-            current, shown = self._current, str(key)
-            face = PooledChannel(key, channel, address=entry.address.text, generation=entry.generation, state=lambda: current.get(shown))
-        else:
-            face, old = known
-        watched = Watched(identity, channel, face, entry.options, born=born)
-        self._current.enter(watched.shown, identity.number)
-        self._observer.watch(watched)
-        if known is not None:
-            face.replace(channel, address=entry.address.text, generation=entry.generation)
-            self._observer.retire(old)
-        self._open[key] = face, watched
-        if entry.options is self.options:
-            self._own_options.pop(key, None)
-        else:
-            self._own_options[key] = entry.options
-        if known is None:
-            self._naming.add(key, face)
-        if action.connect:
-            watched.peek(True)
-
-    def _retire(self, key: ModuleKey, reason: str) -> None:
-        known = self._open.pop(key, None)
-        if known is None:
-            return  # an interrupt came between this and the table, the last time
-        face, watched = known
-        self._current.leave(watched.shown)
-        self._naming.remove(key)
-        face.retire(reason)
-        self._observer.retire(watched)
-
     def _ask(self, verb: str, name: str | ModuleKey, state: State | str) -> Question:
         self._check_usable(verb)
-        if self._table.closed:
+        if self.is_closed:
             raise PoolClosedError(verb)
-        open_now = dict(self._open)
-        key, wanted = need_key(open_now, name), _state(state)
+        key, wanted = self._modules.need(name), _state(state)
+        watched = self._modules.channel(key)
+        if watched is None:  # it was unregistered in between
+            raise unknown(self._modules.keys(), name)
         return Question(
             key,
             wanted,
-            open_now[key][1].identity.number,
+            watched.identity.number,
             lambda: self._state_now(key) is wanted,
-            lambda: key in self._open,
+            lambda: self._modules.channel(key) is not None,
             lambda: self._state_now(key, connect=True),
             self.journal.clock.now(),
         )
@@ -350,24 +293,24 @@ class ClientPool:
         return now is question.wanted and self._current.get(str(question.key)) is now
 
     def _state_now(self, key: ModuleKey, *, connect: bool = False) -> State:
-        known = self._open.get(key)
-        return State.SHUTDOWN if known is None else known[1].look(connect=connect)
+        watched = self._modules.channel(key)
+        return State.SHUTDOWN if watched is None else watched.look(connect=connect)
 
     def _judge(self, sighting: Sighting, question: Question, timeout: float | None) -> None:
         if sighting.came:
             return
-        if self._table.closed:
+        if self.is_closed:
             raise PoolClosedError("wait")
-        known = self._open.get(question.key)
-        if sighting.gone or known is None:
-            raise unknown(tuple(self._open), question.key)
-        reason = sighting.reason or known[1].last_reason
+        watched = self._modules.channel(question.key)
+        if sighting.gone or watched is None:
+            raise unknown(self._modules.keys(), question.key)
+        reason = sighting.reason or watched.last_reason
         raise WaitTimeoutError(str(question.key), question.wanted, timeout or 0.0, self._state_now(question.key), reason)
 
     def _check_usable(self, verb: str) -> None:
         if os.getpid() != self._pid:
             raise ForkedPoolError(self._pid, os.getpid())
-        if self._table.closed and verb in {"health_check", "start_health_checks"}:
+        if self.is_closed and verb in {"health_check", "start_health_checks"}:
             raise PoolClosedError(verb)
 
 

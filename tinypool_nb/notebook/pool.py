@@ -105,12 +105,12 @@ class Pool(ClientPool, Record):
 
     def describe(self) -> dict[str, Any]:
         """What a recording says about itself besides its rows; no secret is among it."""
-        own = {str(key): options.as_dict() for key, options in list(self._own_options.items())}
+        own = {str(key): options.as_dict() for key, options in self._modules.options.copy().items() if options != self.options}
         return {**super().describe(), "options": self.options.as_dict(), "module_options": own}
 
     def known(self) -> tuple[ModuleKey, ...]:
         """The modules that may be asked for: all that were ever seen, those just registered included."""
-        return tuple(dict.fromkeys((*super().known(), *self._open)))
+        return tuple(dict.fromkeys((*super().known(), *self._modules.keys())))
 
     def catch_up(self) -> None:
         """Read what may have happened, so that the record is complete up to this moment."""

@@ -33,6 +33,8 @@ HURRIED = 0.01
 HURRY_SHARE = 0.05
 LEAST = 0.005
 """Seconds between two sweeps at the least, so that a thousand modules registered in a row do not make a thousand sweeps."""
+BREATH = 0.001
+"""Seconds between two slices of reading while there is more to read."""
 SLOW = 0.5
 """Seconds between two sweeps at the most."""
 HURRY_FOR = 3.0
@@ -161,9 +163,10 @@ class Observer:
                 self._journal.mark(f"the observer failed and goes on: {failure!r}", kind=MarkKind.RECORD)
 
     def _rest(self, seconds: float) -> None:
-        time.sleep(LEAST)
+        at_once = min(LEAST, seconds)
+        time.sleep(at_once)
         with suppress(queue.Empty):
-            self._wake.get(timeout=seconds - LEAST)
+            self._wake.get(timeout=seconds - at_once)
             while True:
                 self._wake.get_nowait()
 
@@ -185,7 +188,7 @@ class Observer:
 
     def _period(self) -> float:
         if self._due:
-            return LEAST
+            return BREATH
         if self._leaving or time.monotonic() < self._hurry_until:
             return max(HURRIED, min(QUICK, self._cost / HURRY_SHARE))
         return min(SLOW, max(QUICK, self._cost / (self._share / 2)))

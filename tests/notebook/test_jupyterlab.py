@@ -50,10 +50,18 @@ time.sleep(3600)  # the kernel is busy, until it is interrupted, and the table m
 
 # It ends with whoever started it, since then its stdin does, however that came; and so do its kernels.
 SERVER = """
-import os, signal, sys, threading
+import os, select, signal, threading
+
+def ended():
+    select.select([0], [], [])
+    try:
+        return not os.read(0, 1)
+    except BlockingIOError:  # node, which JupyterLab asks about its build, makes the pipe that it inherits non-blocking
+        return False
 
 def stop():
-    sys.stdin.read()
+    while not ended():
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 threading.Thread(target=stop, daemon=True).start()

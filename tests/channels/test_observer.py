@@ -280,9 +280,10 @@ def test_the_record_can_be_read_while_calls_drain(lab: Lab) -> None:
     pool.wait(HTTP, "READY", timeout=5)
     closing = threading.Thread(target=pool.close, args=[9])
     closing.start()
-    while not pool._observer._stop:
+    deadline = time.monotonic() + 5
+    while not pool._observer._leaving:  # until the drain has begun
+        assert time.monotonic() < deadline
         time.sleep(0.001)
-    time.sleep(0.1)
     assert [row.state for row in transitions(pool)][-1] is State.READY
     assert not answer.done()
     closing.join(10)

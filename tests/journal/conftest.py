@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tinypool_nb.core.events import Attempt, ChannelIdentity, Event, Evidence, Mark, MarkKind, Outcome, Transition
+from tinypool_nb.core.codes import Code
+from tinypool_nb.core.events import Attempt, Call, ChannelIdentity, Event, Evidence, Mark, MarkKind, Outcome, Transition
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.states import State
 
@@ -29,7 +30,7 @@ def story() -> Story:
 
 
 def _story(count: int, *, seed: int = 1, modules: int = 5, reasons: int = 5) -> list[Event]:
-    """`count` events of hostile and plain modules, in two namespaces, with reconnects, gaps, attempts and marks."""
+    """`count` events of hostile and plain modules, in two namespaces, with reconnects, gaps, attempts, marks and calls."""
     chance = random.Random(seed)
     names = [*HOSTILE[: modules // 2], *(f"module-{i}" for i in range(modules))][:modules]
     channels = [
@@ -63,6 +64,11 @@ def _story(count: int, *, seed: int = 1, modules: int = 5, reasons: int = 5) -> 
         elif draw < 0.2:
             number += 1
             channels[which] = channel._replace(number=number, generation=channel.generation + 1, address=f"10.0.1.{number}:1")
+        elif draw < 0.3:
+            code = chance.choice(list(Code))
+            said = "" if code is Code.OK else f"Socket closed <{chance.randrange(reasons)}>"
+            method = f"module.<b>{chance.randrange(3)}/Message"
+            events.append(Call(channel, method, time - chance.randrange(10**9), time, code, chance.randrange(9), 5 * 10**9, said))
         else:
             state = chance.choice([*State, State.TRANSIENT_FAILURE, None])
             reason = f"UNAVAILABLE: <{chance.randrange(reasons)}>" if state is State.TRANSIENT_FAILURE else ""

@@ -6,13 +6,13 @@ from collections.abc import Callable
 import pytest
 
 from tinypool_nb.core.clock import Clock
-from tinypool_nb.core.events import Attempt, ChannelIdentity, Event, Evidence, Mark, MarkKind, Transition
+from tinypool_nb.core.events import Attempt, Call, ChannelIdentity, Event, Evidence, Mark, MarkKind, Transition
 from tinypool_nb.core.folding import Folding, Totals
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.states import State
 from tinypool_nb.journal.clock import system_clock
 from tinypool_nb.journal.journal import START, Journal
-from tinypool_nb.journal.kinds import attempt_events, mark_events, transition_events
+from tinypool_nb.journal.kinds import attempt_events, call_events, mark_events, transition_events
 
 Story = Callable[..., list[Event]]
 
@@ -28,6 +28,7 @@ def test_what_is_appended_is_read(story: Story) -> None:
     batch = journal.since(START)
     assert list(transition_events(batch.transitions)) == of(Transition, events)
     assert list(attempt_events(batch.attempts)) == of(Attempt, events)
+    assert list(call_events(batch.calls)) == of(Call, events)
     assert list(mark_events(batch.marks)) == of(Mark, events)
     assert len(batch) == len(events)
 
@@ -59,6 +60,9 @@ def test_totals_stay_right_when_old_rows_go(story: Story, seed: int) -> None:
     for event in events:
         if isinstance(event, Attempt):
             folding.ledger(event.channel).fold_attempt(event)
+    for event in events:
+        if isinstance(event, Call):
+            folding.ledger(event.channel).fold_call(event)
     batch, totals = journal.snapshot()
     assert batch.dropped == sum(table.dropped for table in journal.tables().values()) > 0
     assert list(transition_events(batch.transitions)) == of(Transition, events)[batch.transitions.first :]
@@ -162,7 +166,7 @@ def test_an_empty_journal_is_empty() -> None:
     journal = Journal()
     assert len(journal.since(START)) == 0
     assert journal.keys() == ()
-    assert repr(journal) == "<Journal of 0 modules: 0 transitions, 0 attempts and 0 marks>"
+    assert repr(journal) == "<Journal of 0 modules: 0 transitions, 0 attempts, 0 marks and 0 calls>"
 
 
 def test_the_system_clock_stands_at_now_and_never_goes_back() -> None:

@@ -32,7 +32,7 @@ def filled(events: list[Event], history: int = 5_000_000) -> Journal:
 
 
 def assert_same(one: Journal, other: Journal) -> None:
-    for frame in (frames.transitions, frames.attempts, frames.intervals, frames.summary, frames.connections, frames.marks):
+    for frame in (frames.transitions, frames.attempts, frames.intervals, frames.summary, frames.connections, frames.marks, frames.calls):
         pd.testing.assert_frame_equal(frame(one), frame(other))
     assert one.position() == other.position()
     assert repr(one) == repr(other)
@@ -237,8 +237,8 @@ def test_a_header_that_cannot_be_is_refused(saved: Path, entry: str, value: obje
 
 
 def test_a_newer_format_is_refused_with_advice(saved: Path) -> None:
-    forge(saved, lambda _table, header: header.update(format=2))
-    with pytest.raises(RecordingError, match=r"format 2, this version reads up to 1; upgrade"):
+    forge(saved, lambda _table, header: header.update(format=3))
+    with pytest.raises(RecordingError, match=r"format 3, this version reads 2; upgrade"):
         load(saved)
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from tinypool_nb.core.clock import Clock
-from tinypool_nb.core.events import Attempt, ChannelIdentity, Evidence, Mark, MarkKind, Outcome, Transition
+from tinypool_nb.core.codes import Code
+from tinypool_nb.core.events import Attempt, Call, ChannelIdentity, Evidence, Mark, MarkKind, Outcome, Transition
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.states import STATES, State
 from tinypool_nb.errors import OptionsError
@@ -35,11 +36,15 @@ def row(seconds: float, previous: State | None, state: State | None, one: Channe
     return Transition(at(seconds), one or channel(), previous, state, reason, Evidence.GAP if state is None else Evidence.SEEN)
 
 
-def journal_of(*events: Transition | Attempt | Mark, now: float = 100, history: int = 5_000_000) -> Journal:
+def journal_of(*events: Transition | Attempt | Mark | Call, now: float = 100, history: int = 5_000_000) -> Journal:
     journal = Journal(history=history, clock=Clock(epoch=at(now), monotonic=lambda: 0))
     for event in events:
         journal.append(event)
     return journal
+
+
+def call(start: float, duration: float, code: Code = Code.OK, one: ChannelIdentity | None = None, *, reason: str = "") -> Call:
+    return Call(one or channel(), "module.ModuleService/Message", at(start), at(start + duration), code, 10, 200, reason)
 
 
 def story() -> Journal:
@@ -51,6 +56,9 @@ def story() -> Journal:
         row(2, CONNECTING, READY),
         row(0, None, IDLE, other),
         Attempt(channel(), 7, "ipv4:10.0.0.1:50051", at(1), at(2), Outcome.READY, "", Evidence.SEEN),
+        call(3, 0.5),
+        call(11, 1, Code.UNAVAILABLE, reason="Stream removed (Socket closed)"),
+        call(4, 0.25, one=other),
         row(12, READY, IDLE),
         row(13, IDLE, FAILURE, reason="refused"),
         Attempt(channel(), 8, "ipv4:10.0.0.1:50051", None, at(13), Outcome.FAILED, "refused", Evidence.SEEN),
@@ -76,9 +84,32 @@ def test_each_frame_is_as_its_schema_says(name: str, journal: Journal) -> None:
         assert (column.unit == "s") == (column.dtype == "float64" and column.unit != "1")
 
 
+def test_calls_tell_how_long_they_took_and_how_they_ended() -> None:
+    frame = frames.calls(story())
+    assert list(frame["module"]) == ["a", "a", "b"]
+    assert list(frame["duration"]) == [0.5, 1.0, 0.25]
+    assert list(frame["code"]) == ["OK", "UNAVAILABLE", "OK"]
+    assert list(frames.calls(story(), since=at(12))["reason"]) == ["Stream removed (Socket closed)"]
+
+
+def test_latency_is_exact_and_each_quantile_is_that_of_a_call() -> None:
+    calls = [call(n, n / 100, Code.OK if n % 10 else Code.INTERNAL) for n in range(1, 101)]
+    frame = frames.latency(journal_of(*calls, call(0, 7, one=channel("a", namespace="tiny")))).set_index("namespace")
+    assert frame["calls"].tolist() == [100, 1]
+    assert frame["failed_calls"].tolist() == [10, 0]
+    assert frame[["p50", "p90", "p99", "longest"]].to_numpy().tolist() == [[0.51, 0.91, 1.0, 1.0], [7.0, 7.0, 7.0, 7.0]]
+    assert frame[["sent", "received"]].to_numpy().tolist() == [[1_000, 20_000], [10, 200]]
+
+
+def test_the_summary_counts_calls_whose_rows_went() -> None:
+    journal = journal_of(*(call(n, 0.1, Code.OK if n % 2 else Code.UNAVAILABLE) for n in range(3_000)), history=1_000)
+    assert len(frames.calls(journal)) < 3_000
+    assert frames.summary(journal)[["calls", "failed_calls"]].to_numpy().tolist() == [[3_000, 1_500]]
+
+
 def test_members_stand_for_closed_sets_only() -> None:
     closed = {column.name for columns in SCHEMAS.values() for column in columns if column.members is not None}
-    assert closed == {"previous", "state", "evidence", "outcome", "kind"}
+    assert closed == {"previous", "state", "evidence", "outcome", "kind", "code"}
     assert all(issubclass(column.members, StrEnum) for columns in SCHEMAS.values() for column in columns if column.members)
 
 

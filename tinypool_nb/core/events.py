@@ -8,6 +8,7 @@ million of them a second are made.
 from enum import StrEnum
 from typing import NamedTuple
 
+from tinypool_nb.core.codes import Code
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.states import State
 
@@ -81,6 +82,25 @@ class Attempt(NamedTuple):
     evidence: Evidence
 
 
+class Call(NamedTuple):
+    """One call that has ended. What was said in it is not kept, only how long it was."""
+
+    channel: ChannelIdentity
+    """The channel on which it began."""
+    method: str
+    """Package, service and method, as gRFC A66 writes it: `module.ModuleService/Message`."""
+    start: int
+    end: int
+    """When its status was known here: of a stream, after its last message was read."""
+    code: Code
+    sent: int
+    """Bytes of its requests, before compression."""
+    received: int
+    """Bytes of its responses, after decompression."""
+    reason: str
+    """Why it failed, in the words of who ended it; "" if it did not."""
+
+
 class MarkKind(StrEnum):
     """Who or what made a mark."""
 
@@ -103,4 +123,4 @@ class Mark(NamedTuple):
     """The module it is about; None if it is about all."""
 
 
-Event = Transition | Attempt | Mark
+Event = Transition | Attempt | Mark | Call

@@ -1,4 +1,4 @@
-"""Transitions and attempts -> what is known of each module: its open interval and its totals, kept up row by row.
+"""Transitions, attempts and calls -> what is known of each module: its open interval and its totals, kept up row by row.
 
 The rules, in one place. A module has one *current* channel, the newest; what an older, retired channel still does
 (it drains and is shut down) opens no interval and adds to no total. Each row of the current channel ends the module's
@@ -13,8 +13,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tinypool_nb.core.events import Attempt, ChannelIdentity, Outcome, Transition
+from tinypool_nb.core.codes import Code
+from tinypool_nb.core.disconnections import Disconnections
+from tinypool_nb.core.events import Attempt, Call, ChannelIdentity, Outcome, Transition
 from tinypool_nb.core.keys import ModuleKey
+from tinypool_nb.core.latency import Histogram
 from tinypool_nb.core.states import UNKNOWN, State
 
 NO_TIME: int = np.iinfo(np.int64).min
@@ -28,7 +31,10 @@ TIME_TO_RECOVER = 7
 """Nanoseconds from each disconnection to the next READY, added up."""
 ATTEMPTS = 8
 FAILURES = 9
-NUMBERS = 11
+SUCCESSES = 10
+CALLS = 11
+FAILED_CALLS = 12
+NUMBERS = 14
 """How many numbers a ledger has, the gap's included."""
 
 CODE_OF: dict[State | None, int] = {None: UNKNOWN, **{state: state.code for state in State}}
@@ -40,7 +46,7 @@ DISCONNECTED = frozenset({State.IDLE, State.CONNECTING, State.TRANSIENT_FAILURE}
 class Ledger:
     """What is known of one module: its current channel, its open interval and the totals of all that ended."""
 
-    __slots__ = ("channel", "key", "last_reason", "lost", "numbers", "opening")
+    __slots__ = ("channel", "disconnections", "key", "last_reason", "latencies", "lost", "numbers", "opening")
 
     def __init__(self, channel: ChannelIdentity) -> None:
         self.key: ModuleKey = channel.key
@@ -54,6 +60,10 @@ class Ledger:
         """When READY was last left, until READY comes again or another channel after SHUTDOWN."""
         self.last_reason = ""
         """Why an attempt of the current channel last failed; "" if none did."""
+        self.disconnections = Disconnections()
+        """As the number of that name, by their errors."""
+        self.latencies: dict[tuple[str, Code], Histogram] = {}
+        """How long calls took, by method and code."""
 
     def fold(self, row: Transition) -> bool:
         """Take up one transition; say whether it counted, that is ended one interval and opened the next.
@@ -91,6 +101,7 @@ class Ledger:
                 self.lost = NO_TIME
         elif previous is READY and state in DISCONNECTED:
             self.numbers[DISCONNECTIONS] += 1
+            self.disconnections.lost(time, reason)
             self.lost = time
         return True
 
@@ -106,6 +117,21 @@ class Ledger:
         self.numbers[ATTEMPTS] += 1
         if row.outcome is Outcome.FAILED:
             self.numbers[FAILURES] += 1
+        elif row.outcome is Outcome.READY:
+            self.numbers[SUCCESSES] += 1
+
+    def fold_call(self, row: Call) -> None:
+        """Take up one call. Calls on retired channels count too; of what broke the current connection only its own calls can tell."""
+        channel, method, start, end, code, _, _, reason = row
+        self.numbers[CALLS] += 1
+        if code is not Code.OK:
+            self.numbers[FAILED_CALLS] += 1
+            if reason and channel == self.channel:
+                self.disconnections.told(end, reason)
+        histogram = self.latencies.get((method, code))
+        if histogram is None:
+            histogram = self.latencies[method, code] = Histogram()
+        histogram.add(end - start)
 
     def __repr__(self) -> str:
         state = None if self.opening is None else self.opening.state

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 import weakref
 from collections.abc import Callable
 
@@ -9,6 +10,9 @@ from tinypool_nb.core.events import MarkKind
 from tinypool_nb.errors import shown
 from tinypool_nb.journal.bell import Bell
 from tinypool_nb.journal.journal import Batch, Journal, Position
+
+BREATH = 0.05
+"""Seconds of rest after a delivery of calls alone: thousands may end in a second, and each would wake the thread."""
 
 logger = logging.getLogger("tinypool_nb.journal")
 
@@ -79,17 +83,23 @@ class Follower:
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
 
-    def deliver(self) -> None:
-        """Call each consumer with what is new to it. The thread does so whenever the journal has changed."""
+    def deliver(self) -> bool:
+        """Call each consumer with what is new to it; whether that was calls and nothing else.
+
+        The thread does so whenever the journal has changed.
+        """
         with self._lock:
             waiting = list(self._positions.items())
+        only_calls = False
         for consumer, position in waiting:
             batch = self._journal.since(position)
+            only_calls = 0 < len(batch) == len(batch.calls)
             if len(batch) and self._advance(consumer, position, batch.position):
                 try:
                     consumer(batch)
                 except Exception as error:  # noqa: BLE001 an observer never breaks the observed, whatever it raises
                     self._drop(consumer, error)
+        return only_calls
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{len(self._positions)} consumers"
@@ -118,5 +128,7 @@ def _follow(reference: "weakref.ref[Follower]", changed: Bell) -> None:
         if follower is None:
             return
         closing = follower.closed  # before delivering, so that what was appended before close() is still handed on
-        follower.deliver()
+        only_calls = follower.deliver()
         del follower  # the next wait must not keep it alive
+        if only_calls and not closing:
+            time.sleep(BREATH)

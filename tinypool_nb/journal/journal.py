@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tinypool_nb.core.clock import Clock
-from tinypool_nb.core.events import Attempt, Event, Mark, MarkKind, Transition
+from tinypool_nb.core.codes import Code
+from tinypool_nb.core.events import Attempt, Call, Event, Mark, MarkKind, Transition
 from tinypool_nb.core.folding import Folding, Totals
 from tinypool_nb.core.keys import ModuleKey
+from tinypool_nb.core.latency import Distribution
 from tinypool_nb.errors import shown
 from tinypool_nb.journal.bell import Bell
 from tinypool_nb.journal.clock import system_clock
-from tinypool_nb.journal.kinds import Attempts, Kind, Marks, Transitions
+from tinypool_nb.journal.kinds import Attempts, Calls, Kind, Marks, Transitions
 from tinypool_nb.journal.tables import Rows, Table
 
 STAGED = 1024
@@ -20,11 +22,12 @@ STAGED = 1024
 
 
 class Position(NamedTuple):
-    """How far somebody has read: a cursor over all three tables, which only ever grows."""
+    """How far somebody has read: a cursor over all tables, which only ever grows."""
 
     transitions: int = 0
     attempts: int = 0
     marks: int = 0
+    calls: int = 0
 
 
 START = Position()
@@ -38,17 +41,18 @@ class Batch:
     transitions: Rows
     attempts: Rows
     marks: Rows
+    calls: Rows
     position: Position
     """Where to read on."""
     dropped: int
     """How many rows went before they could be read."""
 
     def __len__(self) -> int:
-        return len(self.transitions) + len(self.attempts) + len(self.marks)
+        return len(self.transitions) + len(self.attempts) + len(self.marks) + len(self.calls)
 
 
 class Journal:
-    """The record of a pool: transitions, attempts and marks, appended by any thread, read by any thread.
+    """The record of a pool: transitions, attempts, marks and calls, appended by any thread, read by any thread.
 
     `append` only puts the event on a list, which costs about 0.1 us and takes no lock. Whoever reads next first writes what
     waits there into the columns, many rows at once, and folds it into the modules' totals; so that list stays short
@@ -77,20 +81,21 @@ class Journal:
         self.transitions = Transitions(self.folding, history=history)
         self.attempts = Attempts(self.folding, history=history)
         self.marks = Marks(history=history)
-        self._kinds: tuple[Kind, ...] = (self.transitions, self.attempts, self.marks)
-        self._staged: dict[type[Event], list[Event]] = {Transition: [], Attempt: [], Mark: []}
+        self.calls = Calls(self.folding, history=history)
+        self._kinds: tuple[Kind, ...] = (self.transitions, self.attempts, self.marks, self.calls)
+        self._staged: dict[type[Event], list[Event]] = {Transition: [], Attempt: [], Mark: [], Call: []}
         self._lock = threading.Lock()  # around everything but the staged lists, whose own steps are atomic
 
     def append(self, event: Event) -> None:
         """Record one event. Never waits for a reader, and runs no foreign code.
 
         Raises:
-            TypeError: it is no Transition, Attempt or Mark.
+            TypeError: it is no Transition, Attempt, Mark or Call.
         """
         try:
             staged = self._staged[type(event)]
         except KeyError:
-            raise TypeError(f"a journal records Transition, Attempt and Mark, not {shown(event)}") from None
+            raise TypeError(f"a journal records Transition, Attempt, Mark and Call, not {shown(event)}") from None
         staged.append(event)
         self.changed.ring()
         # A reader that holds the lock is about to write these too, or will have let go at one of the next appends.
@@ -125,7 +130,7 @@ class Journal:
             return tuple(ledger.key for ledger in self.folding)
 
     def tables(self) -> Mapping[str, Table]:
-        """The three tables by name, as they are now: `len(table)` rows, `table.dropped` gone."""
+        """The tables by name, as they are now: `len(table)` rows, `table.dropped` gone."""
         with self._lock:
             self._write()
         return {type(kind).__name__.lower(): kind.table for kind in self._kinds}
@@ -142,16 +147,29 @@ class Journal:
             self._write()
             return self._batch(START), self.folding.totals()
 
+    def disconnections(self) -> dict[ModuleKey, dict[str, int]]:
+        """How often each module's connection was lost, by gRFC A94's `grpc.disconnect_error`."""
+        with self._lock:
+            self._write()
+            now = self.clock.now()
+            return {ledger.key: ledger.disconnections.counts(now) for ledger in self.folding}
+
+    def latencies(self) -> dict[ModuleKey, dict[tuple[str, Code], Distribution]]:
+        """How long each module's calls took, by method and code, of all calls ever recorded."""
+        with self._lock:
+            self._write()
+            return {ledger.key: {which: h.read() for which, h in ledger.latencies.items()} for ledger in self.folding}
+
     def __repr__(self) -> str:
         position, modules = self.position(), len(self.folding)
         dropped = sum(kind.table.dropped for kind in self._kinds)
-        counts = f"{position.transitions} transitions, {position.attempts} attempts and {position.marks} marks"
+        counts = f"{position.transitions} transitions, {position.attempts} attempts, {position.marks} marks and {position.calls} calls"
         return f"<Journal of {modules} modules: {counts}{f', {dropped} of them dropped' if dropped else ''}>"
 
     def _batch(self, position: Position) -> Batch:
-        transitions, attempts, marks = (kind.table.rows(start) for kind, start in zip(self._kinds, position, strict=True))
+        transitions, attempts, marks, calls = (kind.table.rows(start) for kind, start in zip(self._kinds, position, strict=True))
         dropped = sum(max(0, kind.table.dropped - start) for kind, start in zip(self._kinds, position, strict=True))
-        return Batch(transitions, attempts, marks, self._position(), dropped)
+        return Batch(transitions, attempts, marks, calls, self._position(), dropped)
 
     def _position(self) -> Position:
         return Position(*(kind.table.end for kind in self._kinds))

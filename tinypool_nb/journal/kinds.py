@@ -1,4 +1,4 @@
-"""The three kinds of rows: how transitions, attempts and marks become columns, and events again."""
+"""The four kinds of rows: how transitions, attempts, marks and calls become columns, and events again."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -7,7 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tinypool_nb.core.events import Attempt, ChannelIdentity, Evidence, Mark, MarkKind, Outcome, Transition
+from tinypool_nb.core.codes import Code
+from tinypool_nb.core.events import Attempt, Call, ChannelIdentity, Evidence, Mark, MarkKind, Outcome, Transition
 from tinypool_nb.core.folding import NO_TIME, Folding, Ledger
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.states import State
@@ -17,7 +18,7 @@ NANOSECONDS = np.dtype(np.int64)
 
 
 class Kind(Protocol):
-    """What the three have in common."""
+    """What they have in common."""
 
     table: Table
 
@@ -119,6 +120,43 @@ class Marks:
         return dropped
 
 
+class Calls:
+    """The table of calls that have ended."""
+
+    def __init__(self, folding: Folding, *, history: int) -> None:
+        self.table = Table(
+            {
+                "start": NANOSECONDS,
+                "end": NANOSECONDS,
+                **_channel_columns(),
+                "method": Dictionary(),
+                "code": _closed(Code),
+                "sent": np.dtype(np.int64),
+                "received": np.dtype(np.int64),
+                "reason": Dictionary(),
+            },
+            history=history,
+        )
+        self._channels = _Channels(self.table, folding)
+
+    def append(self, rows: Sequence[Call]) -> int:
+        """Write and fold the rows, at most a block of them; returns how many old ones had to go."""
+        dropped = self.table.make_room(len(rows))
+        channels, methods, starts, ends, codes, sent, received, reasons = zip(*rows, strict=True)
+        columns, ledgers = self._channels.look_up(channels)
+        columns["start"] = np.fromiter(starts, np.int64, len(rows))
+        columns["end"] = np.fromiter(ends, np.int64, len(rows))
+        columns["method"] = self.table.encode("method", methods)
+        columns["code"] = self.table.encode("code", codes)
+        columns["sent"] = np.fromiter(sent, np.int64, len(rows))
+        columns["received"] = np.fromiter(received, np.int64, len(rows))
+        columns["reason"] = self.table.encode("reason", reasons)
+        for ledger, row in zip(ledgers, rows, strict=True):
+            ledger.fold_call(row)
+        self.table.extend(len(rows), columns)
+        return dropped
+
+
 def transition_events(rows: Rows) -> Iterator[Transition]:
     """The rows of a batch's `transitions` as events again."""
     return map(
@@ -146,6 +184,12 @@ def attempt_events(rows: Rows) -> Iterator[Attempt]:
         rows.values("reason"),
         rows.values("evidence"),
     )
+
+
+def call_events(rows: Rows) -> Iterator[Call]:
+    """The rows of a batch's `calls` as events again."""
+    names = ("channel", "method", "start", "end", "code", "sent", "received", "reason")
+    return map(Call, *(rows.values(name) for name in names))
 
 
 def mark_events(rows: Rows) -> Iterator[Mark]:

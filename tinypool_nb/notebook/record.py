@@ -52,6 +52,18 @@ class Record:
         self.catch_up()
         return frames.attempts(self.journal, since=since)
 
+    def calls(self, *, since: Since = None) -> pd.DataFrame:
+        """Each call that has ended: start, end, method, code, bytes and the reason of a failure. What was said in it is not kept."""
+        from tinypool_nb.views import frames
+
+        return frames.calls(self.journal, since=since)
+
+    def latency(self, *, since: Since = None) -> pd.DataFrame:
+        """A row a module: how many calls, how many failed, and the quantiles of their durations."""
+        from tinypool_nb.views import frames
+
+        return frames.latency(self.journal, since=since)
+
     def intervals(self) -> pd.DataFrame:
         """The stretches of time that each module spent in one state; the last one of each is open (its end is NaT)."""
         from tinypool_nb.views import frames

@@ -14,11 +14,14 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.api.types import union_categoricals
 
+from tinypool_nb.core.codes import Code
 from tinypool_nb.core.events import ChannelIdentity, Mark
 from tinypool_nb.core.folding import (
     ATTEMPTS,
+    CALLS,
     CODE_OF,
     DISCONNECTIONS,
+    FAILED_CALLS,
     FAILURES,
     NO_TIME,
     RECOVERIES,
@@ -37,8 +40,10 @@ __all__ = [
     "Since",
     "attempts",
     "attempts_of",
+    "calls",
     "connections",
     "intervals",
+    "latency",
     "marks",
     "marks_of",
     "summary",
@@ -51,6 +56,8 @@ Since = Mark | datetime | int | None
 
 SECOND = 1e9
 """Nanoseconds."""
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+"""Columns of `latency`."""
 
 _INTERVAL_COLUMNS = ("time", "namespace", "module", "address", "generation", "state", "reason", "evidence")
 
@@ -80,7 +87,7 @@ def attempts(journal: Journal, *, since: Since = None) -> pd.DataFrame:
         OptionsError: as `transitions`.
     """
     rows = journal.since().attempts
-    return _attempts(rows if since is None else _from(rows, "end", since))
+    return _timed("attempts", rows if since is None else _from(rows, "end", since))
 
 
 def marks(journal: Journal, *, since: Since = None) -> pd.DataFrame:
@@ -93,6 +100,39 @@ def marks(journal: Journal, *, since: Since = None) -> pd.DataFrame:
     return _frame("marks", rows if since is None else _from(rows, "time", since), copy=True)
 
 
+def calls(journal: Journal, *, since: Since = None) -> pd.DataFrame:
+    """Every call that the journal still has; with `since`, those that ended then or later.
+
+    Raises:
+        OptionsError: as `transitions`.
+    """
+    rows = journal.since().calls
+    return _timed("calls", rows if since is None else _from(rows, "end", since))
+
+
+def latency(journal: Journal, *, since: Since = None) -> pd.DataFrame:
+    """One row for each module with calls: how many, how many failed, and within which time which part of them ended.
+
+    Exact, over the calls that the journal still has; failed calls count too. A quantile is the duration of one of the calls.
+
+    Raises:
+        OptionsError: as `transitions`.
+    """
+    found = calls(journal, since=since)
+    found["failed"] = found["code"] != Code.OK
+    by = found.groupby(["namespace", "module"], observed=True, dropna=False, sort=False)
+    columns: dict[str, Any] = {
+        "calls": by.size(),
+        "failed_calls": by["failed"].sum(),
+        **{name: by["duration"].quantile(share, interpolation="higher") for name, share in QUANTILES.items()},
+        "longest": by["duration"].max(),
+        "sent": by["sent"].sum(),
+        "received": by["received"].sum(),
+    }
+    frame = pd.DataFrame(columns).reset_index()
+    return frame.astype({column.name: column.dtype for column in SCHEMAS["latency"]}).copy()[[column.name for column in SCHEMAS["latency"]]]
+
+
 def transitions_of(batch: Batch) -> pd.DataFrame:
     """The new transitions of a batch, with the columns of `transitions`; `attrs["dropped"]` counts the rows that went unread."""
     return _counting(_frame("transitions", batch.transitions, copy=True), batch)
@@ -100,7 +140,7 @@ def transitions_of(batch: Batch) -> pd.DataFrame:
 
 def attempts_of(batch: Batch) -> pd.DataFrame:
     """The new attempts of a batch, with the columns of `attempts`; `attrs["dropped"]` as in `transitions_of`."""
-    return _counting(_attempts(batch.attempts), batch)
+    return _counting(_timed("attempts", batch.attempts), batch)
 
 
 def marks_of(batch: Batch) -> pd.DataFrame:
@@ -150,6 +190,8 @@ def summary(journal: Journal, now: int | None = None) -> pd.DataFrame:
         "gap_share": _ratio(gap, gap + known),
         "share_ready": _ratio(ready, known),
         "disconnections": numbers[:, DISCONNECTIONS],
+        "calls": numbers[:, CALLS],
+        "failed_calls": numbers[:, FAILED_CALLS],
         "mean_time_to_recover": _ratio(numbers[:, TIME_TO_RECOVER], numbers[:, RECOVERIES]) / SECOND,
         "mean_time_between_failures": _ratio(ready, numbers[:, DISCONNECTIONS]) / SECOND,
     }
@@ -162,9 +204,10 @@ def connections(journal: Journal) -> pd.DataFrame:
     return _frame("connections", rows.take(rows.columns["state"] != State.SHUTDOWN.code))  # which copies
 
 
-def _attempts(rows: Rows) -> pd.DataFrame:
+def _timed(name: str, rows: Rows) -> pd.DataFrame:
+    """The frame of that name, whose rows have a start, an end and hence a duration."""
     columns = {**rows.columns, "duration": _durations(rows.columns["start"], rows.columns["end"])}
-    return _frame("attempts", Rows(rows.first, columns, rows.categories), copy=True)
+    return _frame(name, Rows(rows.first, columns, rows.categories), copy=True)
 
 
 def _intervals(rows: Rows) -> tuple[Rows, set[Any]]:

@@ -5,6 +5,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
+from tinypool_nb.core.codes import Code
 from tinypool_nb.core.events import Evidence, MarkKind, Outcome
 from tinypool_nb.core.states import State
 
@@ -43,6 +44,8 @@ _CURRENT_STATE = Column("state", CATEGORY, "", "the state of the module's curren
 _SINCE = Column("since", TIME, "ns", "when that state began")
 _ATTEMPTS = _count("attempts", "connection attempts that ended, of all the module's channels")
 _FAILURES = _count("failures", "attempts among them that failed")
+_CALLS = _count("calls", "calls that ended, through all the module's channels")
+_FAILED_CALLS = _count("failed_calls", "calls among them that ended with another code than OK")
 
 _TRANSITIONS = (
     Column("time", TIME, "ns", "gRPC core's own stamp; ours where the evidence is not `seen`"),
@@ -100,6 +103,8 @@ _SUMMARY = (
     _count("disconnections", "how often the current channel left READY for IDLE, CONNECTING or TRANSIENT_FAILURE"),
     _ATTEMPTS,
     _FAILURES,
+    _CALLS,
+    _FAILED_CALLS,
     _seconds("mean_time_to_recover", "from a disconnection to the next READY; NaN if there was none"),
     _seconds("mean_time_between_failures", "time in READY a disconnection; NaN if there was none"),
     Column("last_reason", CATEGORY, "", 'the last reason of a failure; "" if there was none'),
@@ -126,6 +131,34 @@ _MARKS = (
     Column("text", TEXT, "", "the label"),
 )
 
+_CALL_ROWS = (
+    Column("start", TIME, "ns", "when the call began"),
+    Column("end", TIME, "ns", "when its status was known here; of a stream, after its last message was read"),
+    _seconds("duration", "from start to end"),
+    _NAMESPACE,
+    _MODULE,
+    _ADDRESS,
+    _GENERATION,
+    Column("method", CATEGORY, "", "package, service and method, as `module.ModuleService/Message`"),
+    Column("code", CATEGORY, "", "how it ended", Code),
+    Column("sent", "int64", "B", "bytes of its requests, before compression"),
+    Column("received", "int64", "B", "bytes of its responses, after decompression"),
+    Column("reason", CATEGORY, "", 'why it failed, in the words of who ended it; "" if it did not'),
+)
+
+_LATENCY = (
+    _NAMESPACE,
+    _MODULE,
+    _count("calls", "calls that the record still has"),
+    _count("failed_calls", "calls among them that ended with another code than OK"),
+    _seconds("p50", "half of the calls took no longer"),
+    _seconds("p90", "nine tenths took no longer"),
+    _seconds("p99", "99 of 100 took no longer"),
+    _seconds("longest", "the longest of them"),
+    Column("sent", "int64", "B", "bytes of all their requests"),
+    Column("received", "int64", "B", "bytes of all their responses"),
+)
+
 SCHEMAS: Mapping[str, tuple[Column, ...]] = MappingProxyType(
     {
         "transitions": _TRANSITIONS,
@@ -134,6 +167,8 @@ SCHEMAS: Mapping[str, tuple[Column, ...]] = MappingProxyType(
         "summary": _SUMMARY,
         "connections": _CONNECTIONS,
         "marks": _MARKS,
+        "calls": _CALL_ROWS,
+        "latency": _LATENCY,
     }
 )
 """The columns of each frame, in their order."""

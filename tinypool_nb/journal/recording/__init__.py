@@ -20,8 +20,8 @@ from tinypool_nb.journal.recording.loading import Recorded, restore
 from tinypool_nb.journal.recording.saving import row_groups
 from tinypool_nb.journal.tables import Dictionary
 
-FORMAT = 1
-"""What this version writes; it reads all formats up to this."""
+FORMAT = 2
+"""What this version writes. It reads no other: format 1 came before the first release and knew no calls."""
 HEADER = b"tinypool_nb"
 """The key of the file's metadata under which the header stands, as JSON."""
 LATEST: int = np.iinfo(np.int64).max
@@ -91,7 +91,7 @@ def load(path: str | os.PathLike[str]) -> tuple[Journal, dict[str, Any]]:
 
 def _header(journal: Journal, batch: Batch, totals: Totals, channels: Dictionary, details: Mapping[str, object]) -> dict[str, object]:
     """All that is no row. The order of each dictionary is kept, so that categories come back in their order."""
-    tables = {"transitions": batch.transitions, "attempts": batch.attempts, "marks": batch.marks}
+    tables = {"transitions": batch.transitions, "attempts": batch.attempts, "marks": batch.marks, "calls": batch.calls}
     dictionaries: dict[str, dict[str, list[Any]]] = {}
     for table, rows in tables.items():
         open_ones = {name: categories for name, categories in rows.categories.items() if not categories.dictionary.closed}
@@ -111,9 +111,10 @@ def _header(journal: Journal, batch: Batch, totals: Totals, channels: Dictionary
 
 
 def _all_times(batch: Batch, totals: Totals) -> list[npt.NDArray[np.int64]]:
-    transitions, attempts, marks = batch.transitions.columns, batch.attempts.columns, batch.marks.columns
+    """Those of which it is worth a byte a row to find the coarsest unit; the stamps of calls are ours, to the nanosecond."""
+    transitions, attempts, marks, calls = (rows.columns for rows in (batch.transitions, batch.attempts, batch.marks, batch.calls))
     modules = np.array([NO_TIME if row is None else row.time for row in totals.openings] + totals.losts, np.int64)
-    return [transitions["time"], attempts["start"], attempts["end"], marks["time"], modules]
+    return [transitions["time"], attempts["start"], attempts["end"], marks["time"], calls["start"], calls["end"], modules]
 
 
 def _version(package: str) -> str | None:
@@ -132,7 +133,7 @@ def _load(source: Path) -> tuple[Journal, dict[str, Any]]:
         if unit not in {"ns", "us", "ms"} or not file.schema_arrow.remove_metadata().equals(arrays.schema(unit)):
             raise RecordingError(source, f"its columns are not those of format {FORMAT}")
         recorded = Recorded(file)
-    rows = max(len(recorded.tables[kind]) for kind in ("transition", "attempt", "mark"))
+    rows = max(len(recorded.tables[kind]) for kind in ("transition", "attempt", "mark", "call"))
     frozen = Clock(epoch=header["saved_at"], monotonic=lambda: 0)
     journal = Journal(history=max(header["history"], rows), clock=frozen)
     restore(journal, recorded, header["dropped"], header["dictionaries"])
@@ -151,9 +152,11 @@ def _checked_header(source: Path, metadata: Mapping[bytes, bytes]) -> dict[str, 
     written = header.get("format") if isinstance(header, dict) else None
     if type(written) is not int or written < 1:
         raise RecordingError(source, "its header is damaged")
+    if written < FORMAT:
+        raise RecordingError(source, f"it has format {written}, from before the first release; this version reads format {FORMAT}")
     if written > FORMAT:
         by = shown(header.get("versions"), most=200)
-        raise RecordingError(source, f"it has format {written}, this version reads up to {FORMAT}; upgrade tinypool-nb (written by {by})")
+        raise RecordingError(source, f"it has format {written}, this version reads {FORMAT}; upgrade tinypool-nb (written by {by})")
     for name, kind in {"saved_at": int, "history": int, "dropped": dict, "dictionaries": dict, "details": dict}.items():
         if type(header.get(name)) is not kind:
             raise RecordingError(source, f"its header is damaged: {name} is {shown(header.get(name))}")

@@ -21,8 +21,8 @@ GROUP = 1 << 20
 """Rows of a row group at most."""
 
 COLUMNS: Mapping[str, str] = {
-    "kind": "text",  # channel | transition | attempt | mark | module
-    "time": "time",  # of a transition or mark, the end of an attempt, since when a module is in its state
+    "kind": "text",  # channel | transition | attempt | mark | call | module
+    "time": "time",  # of a transition or mark, the end of an attempt or call, since when a module is in its state
     "channel": "int32",  # its number among the rows of kind channel, counted from 0
     "namespace": "text",  # of a channel or mark
     "module": "text",
@@ -35,7 +35,7 @@ COLUMNS: Mapping[str, str] = {
     "reason": "text",
     "evidence": "text",
     "counted": "bool",
-    "start": "time",  # of an attempt
+    "start": "time",  # of an attempt or call
     "subchannel": "int64",
     "peer": "text",
     "outcome": "text",
@@ -43,6 +43,10 @@ COLUMNS: Mapping[str, str] = {
     "text": "text",  # of a mark; the last reason of a module
     "lost": "time",  # when a module was last lost, if it still is
     "totals": "numbers",  # of a module: see tinypool_nb.core.folding
+    "method": "text",  # of a call, since format 2, as the rest
+    "code": "text",
+    "sent": "int64",
+    "received": "int64",
 }
 """What each column holds. The names and their order are part of the format: what changes here needs a new format number."""
 

@@ -23,6 +23,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "transition": ("time", "channel", "previous", "state", "reason", "evidence", "counted"),
     "attempt": ("time", "channel", "start", "subchannel", "peer", "outcome", "reason", "evidence"),
     "mark": ("time", "mark", "namespace", "module", "text"),
+    "call": ("time", "channel", "start", "method", "code", "sent", "received", "reason"),
     "module": ("time", "channel", "previous", "state", "reason", "evidence", "text", "lost", "totals"),
 }
 """The columns that each kind of row has."""
@@ -89,7 +90,7 @@ def restore(journal: Journal, recorded: Recorded, dropped: Mapping[str, Any], di
     channels = recorded.channels()
     for name, table in journal.tables().items():
         _set_order(table, dictionaries[name], channels)
-    transitions, attempts, marks = journal.tables().values()
+    transitions, attempts, marks, calls = journal.tables().values()
     rows = _channel_columns(transitions, recorded.channel_codes("transition", len(channels)), channels)
     rows["time"] = times_of(recorded.column("transition", "time"))
     rows["counted"] = numbers_of(recorded.column("transition", "counted"), bool)
@@ -108,11 +109,19 @@ def restore(journal: Journal, recorded: Recorded, dropped: Mapping[str, Any], di
     _read_texts(rows, marks, recorded, "mark", "namespace", "module", "text")
     marks.restore(_count(dropped["marks"]), rows)
 
+    rows = _channel_columns(calls, recorded.channel_codes("call", len(channels)), channels)
+    rows["start"] = times_of(recorded.column("call", "start"))
+    rows["end"] = times_of(recorded.column("call", "time"))
+    rows["sent"] = numbers_of(recorded.column("call", "sent"), np.int64)
+    rows["received"] = numbers_of(recorded.column("call", "received"), np.int64)
+    _read_texts(rows, calls, recorded, "call", "method", "code", "reason")
+    calls.restore(_count(dropped["calls"]), rows)
+
     journal.folding.restore(_totals(recorded, channels))
 
 
 MAY_MISS = frozenset({"previous", "state", "namespace", "module"})
-"""Text columns of transitions, attempts and marks in which a value may be missing."""
+"""Text columns of transitions, attempts, marks and calls in which a value may be missing."""
 
 
 def _read_texts(rows: dict[str, Column], table: Table, recorded: Recorded, kind: str, *names: str) -> None:

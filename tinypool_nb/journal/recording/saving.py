@@ -58,6 +58,14 @@ def row_groups(batch: Batch, totals: Totals, channels: Dictionary, unit: tuple[s
         columns["time"] = time_array(rows.columns["time"], *unit)
         columns["mark"] = column_of(rows, "kind")
         yield group("mark", columns, len(rows), file_schema)
+    for rows in _pieces(batch.calls):
+        columns = _coded(rows, "method", "code", "reason")
+        columns["time"] = time_array(rows.columns["end"], *unit)
+        columns["start"] = time_array(rows.columns["start"], *unit)
+        columns["channel"] = pa.array(channels.encode(rows.categories["channel"].members)[rows.columns["channel"]])
+        columns["sent"] = pa.array(rows.columns["sent"])
+        columns["received"] = pa.array(rows.columns["received"])
+        yield group("call", columns, len(rows), file_schema)
     openings = totals.openings
     yield group(
         "module",

@@ -1,0 +1,69 @@
+import pytest
+
+from tinypool_nb.core.disconnections import NEAR, Disconnections, disconnect_error
+
+CLOSED = "Stream removed (Socket closed)"
+
+
+@pytest.mark.parametrize(
+    ("reason", "error"),
+    [
+        (CLOSED, "socket error"),
+        ("Stream removed (ping timeout)", "connection timed out"),
+        ("recvmsg:Connection reset by peer", "connection reset"),
+        ("Broken pipe", "socket error"),
+        ("GOAWAY received; Error code: 0; Debug Text: max_age", "GOAWAY NO_ERROR"),
+        ("GOAWAY received; Error code: 2; Debug Text: x", "GOAWAY INTERNAL_ERROR"),
+        ("GOAWAY received; Error code: 99", "GOAWAY 99"),
+        ("Too many pings", "GOAWAY ENHANCE_YOUR_CALM"),
+        ("failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: recvmsg:Connection reset by peer", "unknown"),
+        ("as the payload asked", "unknown"),
+        ("", "unknown"),
+    ],
+)
+def test_the_words_of_core_stand_for_the_values_of_a94(reason: str, error: str) -> None:
+    assert disconnect_error(reason) == error
+
+
+@pytest.mark.parametrize("first", ["loss", "call"])
+def test_a_call_tells_why_its_connection_was_lost_whichever_is_known_first(first: str) -> None:
+    lost = Disconnections()
+    if first == "call":
+        lost.told(1_000, CLOSED)
+    lost.lost(2_000, "")
+    if first == "loss":
+        lost.told(1_000, CLOSED)
+    assert lost.counts(10 * NEAR) == {"socket error": 1}
+
+
+def test_what_no_call_told_is_unknown_but_not_before_one_could_have() -> None:
+    lost = Disconnections()
+    lost.lost(1_000, "")
+    assert lost.counts(1_000 + NEAR) == {}
+    assert lost.counts(1_001 + NEAR) == {"unknown": 1}
+    lost.told(1_000, CLOSED)
+    assert lost.counts(10 * NEAR) == {"unknown": 1}, "what was counted is never taken back"
+
+
+def test_a_call_long_before_or_after_tells_nothing() -> None:
+    lost = Disconnections()
+    lost.told(0, CLOSED)
+    lost.lost(2 * NEAR, "")
+    lost.told(4 * NEAR, CLOSED)
+    assert lost.counts(9 * NEAR) == {"unknown": 1}
+
+
+def test_of_several_calls_that_broke_at_once_the_first_counts() -> None:
+    lost = Disconnections()
+    lost.told(1_000, "GOAWAY received; Error code: 0")
+    lost.told(1_500, CLOSED)
+    lost.lost(2_000, "")
+    assert lost.counts(9 * NEAR) == {"GOAWAY NO_ERROR": 1}
+
+
+def test_two_losses_in_a_row_are_two() -> None:
+    lost = Disconnections()
+    lost.lost(1_000, "")
+    lost.lost(2_000, "")
+    lost.told(2_000, CLOSED)
+    assert lost.counts(9 * NEAR) == {"unknown": 1, "socket error": 1}

@@ -1,6 +1,7 @@
 """Every error that tinypool_nb raises on purpose: one root, one class for each thing a caller can do about it."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 
 class TinypoolError(Exception):
@@ -110,6 +111,75 @@ class WaitTimeoutError(TinypoolError, TimeoutError):
         self.wanted = wanted
         self.state = state
         self.reason = reason
+
+
+class SendError(TinypoolError):
+    """A message was not answered. The classes below say what can be done; all of them carry what was known at that moment."""
+
+    def __init__(self, message: str, failure: "Failure") -> None:
+        super().__init__(message)
+        self.failure = failure
+        self.module = failure.module
+        self.address = failure.address
+        self.state = failure.state
+        self.code = failure.code
+        self.reason = failure.reason
+        self.last_failure = failure.last_failure
+
+
+class NotReadyError(SendError, ConnectionError):
+    """The module's connection was neither READY nor IDLE, so nothing was sent. Wait for it: `wait_for_ready=True`, or `pool.until`."""
+
+
+class UnavailableError(SendError, ConnectionError):
+    """The module is down or cannot be reached (UNAVAILABLE). Send again when it is back, if the message may arrive twice."""
+
+
+class SendTimeoutError(SendError, TimeoutError):
+    """The module did not answer in time (DEADLINE_EXCEEDED). Give it longer, or find out what keeps it; it may have acted already."""
+
+
+class CallCancelledError(SendError):
+    """The call was given up (CANCELLED), by its caller or because its channel was closed. Send again."""
+
+
+class MessageTooLargeError(SendError, ValueError):
+    """The message or the answer exceeds a limit of size (RESOURCE_EXHAUSTED). Send less; the connection is sound."""
+
+
+class ModuleBusyError(SendError):
+    """The module is out of something else than size: a quota, memory, ... (RESOURCE_EXHAUSTED). Send more slowly."""
+
+
+class WireFormError(SendError):
+    """The module does not serve this form of the wire (UNIMPLEMENTED). Send in the other one."""
+
+
+class AccessError(SendError, PermissionError):
+    """The module does not let this caller in (UNAUTHENTICATED, PERMISSION_DENIED). Show who you are: `tp.Tls(certificate=, key=)`."""
+
+
+class MessageRefusedError(SendError, ValueError):
+    """The module refuses what the message says (INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, ...). Correct the message."""
+
+
+class ModuleFailedError(SendError):
+    """The module got the message and failed (INTERNAL, UNKNOWN, ABORTED, DATA_LOSS, or an error in its answer). See its own log."""
+
+
+class Failure(NamedTuple):
+    """What was known when a message was not answered."""
+
+    module: str
+    address: str
+    state: str
+    """Of the module's connection at that moment."""
+    code: str
+    """gRPC's status code; "" if the message was not sent at all."""
+    reason: str
+    """In the words of who ended the call."""
+    last_failure: str
+    """Why the module's connection last failed; "" if it has not."""
 
 
 class RecordingError(TinypoolError, ValueError):

@@ -11,12 +11,14 @@ import grpc
 
 from tinypool_nb.channels.opening import open_channel
 from tinypool_nb.channels.pooled import PooledChannel
+from tinypool_nb.core.events import ChannelIdentity
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import PoolOptions
 
 Row = tuple[str, float, str, float | None, str]
 METHOD = "/bench.Calls/Echo"
 CALLS = 3000
+IDENTITY = ChannelIdentity(1, ModuleKey(None, "bench"), "bench:1", 1)
 
 
 def figures() -> Iterator[Row]:
@@ -27,7 +29,7 @@ def figures() -> Iterator[Row]:
     port = server.add_insecure_port(f"127.0.0.1:{random.randrange(20000, 32768)}")
     server.start()
     bare = open_channel(f"ipv4:127.0.0.1:{port}", 900_001, PoolOptions())
-    pooled = PooledChannel(ModuleKey(None, "bench"), bare)
+    pooled = PooledChannel(IDENTITY, bare)
     try:
         yield from _real_calls(bare, pooled)
     finally:
@@ -73,11 +75,11 @@ class _Instant(grpc.Channel):
 
 def _the_way_in() -> Iterator[Row]:
     bare = _Instant()
-    pooled = PooledChannel(ModuleKey(None, "bench"), bare)
+    pooled = PooledChannel(IDENTITY, bare)
     first, second = bare.unary_unary(METHOD), pooled.unary_unary(METHOD)
     over = min(repeat(lambda: second(b"x"), number=20_000)) - min(repeat(lambda: first(b"x", None, None, None, None, None), number=20_000))
     yield "the same without network: way into the channel, best of 5", over / 20_000 * 1e6, "us", 5.0, "a channel that answers at once"
-    old = pooled.replace(_Instant())
+    old = pooled.replace(_Instant(), IDENTITY)
     held = min(repeat(lambda: pooled.is_held(old), number=20_000)) / 20_000 * 1e6
     yield "PooledChannel.is_held: may this channel be closed?", held, "us", None, "one channelz read: 96-130 us"
 

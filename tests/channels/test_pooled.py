@@ -15,6 +15,7 @@ import pytest
 
 from tinypool_nb.channels.opening import open_channel
 from tinypool_nb.channels.pooled import PooledChannel
+from tinypool_nb.core.events import ChannelIdentity
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import PoolOptions
 from tinypool_nb.errors import ModuleGoneError, SharedChannelError
@@ -30,6 +31,10 @@ SIX = ("request", 1.5, (("key", "value"),), None, True, grpc.Compression.Gzip)
 NAMES = ("request", "timeout", "metadata", "credentials", "wait_for_ready", "compression")
 
 
+def identity(address: str = "", generation: int = 1) -> ChannelIdentity:
+    return ChannelIdentity(1, KEY, address, generation)
+
+
 def bare(server: "EchoServer") -> grpc.Channel:
     return open_channel(server.target, next(NUMBERS), PoolOptions())
 
@@ -40,7 +45,7 @@ def pool_of_one() -> Iterator[Callable[["EchoServer"], PooledChannel]]:
     made: list[PooledChannel] = []
 
     def make(server: "EchoServer") -> PooledChannel:
-        made.append(PooledChannel(KEY, bare(server), address=server.target))
+        made.append(PooledChannel(identity(server.target), bare(server)))
         return made[-1]
 
     yield make
@@ -86,7 +91,7 @@ def test_one_stub_serves_every_kind_of_call_before_and_after_a_replacement(
     channel = pool_of_one(first)
     stub = Stub(channel, registered=registered)
     assert stub.names() == {first.name}
-    channel.replace(bare(second), address=second.target).close()
+    channel.replace(bare(second), identity(second.target, 2)).close()
     assert stub.names() == {second.name}
     assert list(stub.responses(b"abc"))[1:] == [b"a", b"b", b"c"]
     assert stub.requests(iter([b"a", b"b"])).endswith(b":ab")
@@ -155,7 +160,7 @@ def test_every_argument_reaches_the_channel_below(kind: str) -> None:
         opened.append(how)
         return Recording(called)
 
-    channel = PooledChannel(KEY, FakeChannel(opener))
+    channel = PooledChannel(identity(), FakeChannel(opener))
     multicallable = getattr(channel, kind)("/a/B", str.encode, bytes.decode, _registered_method=True)
     assert opened == [], "opened at the first call, so that a stub costs nothing"
     request = "request_iterator" if kind.startswith("stream") else "request"
@@ -185,7 +190,7 @@ def test_calls_under_way_stay_on_the_old_channel_and_end_well(start_server: Star
         assert next(stream) == first.name + b":1"
         for _ in range(2):
             assert first.entered.acquire(timeout=5)
-        old = channel.replace(bare(second))
+        old = channel.replace(bare(second), identity())
         assert channel.is_held(old), "one call blocks on it"
         assert stub.names() == {second.name}
         go_on.set()
@@ -203,7 +208,7 @@ def test_a_failed_call_whose_error_is_kept_does_not_hold_the_channel(start_serve
     channel = pool_of_one(server)
     with pytest.raises(grpc.RpcError) as kept:
         Stub(channel, registered=True).refused(b"")
-    old = channel.replace(bare(server))
+    old = channel.replace(bare(server), identity())
     assert kept.value.__traceback__ is not None
     assert not channel.is_held(old)
     old.close()
@@ -249,10 +254,10 @@ def test_a_call_that_finds_its_channel_just_closed_goes_to_the_next_one(start_se
     quick = bare(first)
 
     def replace() -> None:
-        channel.replace(bare(second))
+        channel.replace(bare(second), identity())
         quick.close()
 
-    channel = PooledChannel(KEY, late_channel(quick, replace))
+    channel = PooledChannel(identity(), late_channel(quick, replace))
     assert CALLS[kind](Stub(channel, registered=False)) == second.name + b":123", "each request once, none lost"
     channel.retire("the test is over").close()
 
@@ -263,7 +268,7 @@ def test_a_method_is_never_opened_on_a_replaced_channel(start_server: StartServe
     channel = pool_of_one(first)
     route = channel._route
     tenure = route.current
-    channel.replace(bare(second)).close()
+    channel.replace(bare(second), identity()).close()
     with pytest.raises(ValueError, match="Cannot invoke RPC"):
         route.open(tenure, lambda _: pytest.fail("opened on the closed channel"))
 
@@ -273,11 +278,11 @@ def test_a_value_error_that_is_no_race_is_the_callers(start_server: StartServer)
     first = bare(server)
 
     def refuse() -> None:
-        channel.replace(bare(server))
+        channel.replace(bare(server), identity())
         first.close()
         raise ValueError("not yours")
 
-    channel = PooledChannel(KEY, late_channel(first, refuse))
+    channel = PooledChannel(identity(), late_channel(first, refuse))
     with pytest.raises(ValueError, match="not yours"):
         Stub(channel, registered=False).unary(b"")
     channel._route.current.channel.close()  # behind the pool's back: nothing to go to
@@ -298,7 +303,7 @@ def test_after_unregister_every_use_says_which_module_is_gone(start_server: Star
         lambda: stub.requests(iter([])),
         lambda: made_later.both(iter([])),
         lambda: channel.subscribe(print),
-        lambda: channel.replace(bare(server)),
+        lambda: channel.replace(bare(server), identity()),
         lambda: channel.retire("again"),
     ]
     for use in uses:
@@ -311,9 +316,9 @@ def test_after_unregister_every_use_says_which_module_is_gone(start_server: Star
 def test_repr_tells_module_address_generation_and_state(start_server: StartServer) -> None:
     first, second = start_server(), start_server()
     states = [None, "READY", "READY"]
-    channel = PooledChannel(KEY, bare(first), address=first.target, state=states.pop)
+    channel = PooledChannel(identity(first.target), bare(first), state=states.pop)
     assert repr(channel) == f"<PooledChannel tinysystems/http-module-v1 at {first.target}, generation 1, READY>"
-    channel.replace(bare(second), address=second.target).close()
+    channel.replace(bare(second), identity(second.target, 2)).close()
     assert repr(channel) == f"<PooledChannel tinysystems/http-module-v1 at {second.target}, generation 2, READY>"
     assert repr(channel) == f"<PooledChannel tinysystems/http-module-v1 at {second.target}, generation 2>"
     channel.retire("the test is over").close()
@@ -339,7 +344,7 @@ def test_interceptors_go_on_over_a_replacement(start_server: StartServer, pool_o
     channel = pool_of_one(first)
     stub = Stub(grpc.intercept_channel(channel, AddsMetadata()), registered=True)
     assert stub.names() == {first.name}
-    channel.replace(bare(second)).close()
+    channel.replace(bare(second), identity()).close()
     assert stub.names() == {second.name}
     assert ("x-intercepted", "yes") in second.metadata
 
@@ -372,14 +377,14 @@ def test_a_subscription_follows_the_module(start_server: StartServer, pool_of_on
 
     channel.subscribe(tell)
     wait_for(grpc.ChannelConnectivity.READY)
-    channel.replace(bare(second)).close()
+    channel.replace(bare(second), identity()).close()
     wait_for(grpc.ChannelConnectivity.IDLE)
     assert Stub(channel, registered=True).names() == {second.name}
     wait_for(grpc.ChannelConnectivity.READY)
     channel.unsubscribe(tell)
     channel.unsubscribe(tell)
     told = len(seen)
-    channel.replace(bare(first)).close()
+    channel.replace(bare(first), identity()).close()
     assert Stub(channel, registered=True).names() == {first.name}
     assert len(seen) == told
 
@@ -389,14 +394,14 @@ def test_who_waits_for_ready_gets_there_over_a_replacement(start_server: StartSe
     channel = pool_of_one(first)
     first.stop()
     ready = grpc.channel_ready_future(channel)
-    channel.replace(bare(second)).close()
+    channel.replace(bare(second), identity()).close()
     ready.result(timeout=5)
 
 
 def test_a_dropped_channel_is_gone_at_once(start_server: StartServer) -> None:
     server = start_server()
     below = bare(server)
-    channel = PooledChannel(KEY, below)
+    channel = PooledChannel(identity(), below)
     stub = Stub(channel, registered=True)
     assert stub.names() == {server.name}
     route = weakref.ref(channel._route)
@@ -412,14 +417,15 @@ def test_a_dropped_channel_is_gone_at_once(start_server: StartServer) -> None:
 IN_A_FORK = """
 import os, grpc
 from tinypool_nb.channels.pooled import PooledChannel
+from tinypool_nb.core.events import ChannelIdentity
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.errors import ForkedPoolError
-channel = PooledChannel(ModuleKey(None, "forked"), grpc.insecure_channel("ipv4:127.0.0.1:20000"))
+channel = PooledChannel(ChannelIdentity(1, ModuleKey(None, "forked"), "a:1", 1), grpc.insecure_channel("ipv4:127.0.0.1:20000"))
 made_before = channel.unary_unary("/a/B")
 parent = os.getpid()
 if (child := os.fork()) == 0:
     said = []
-    for use in (made_before, channel.unary_unary("/a/B"), channel.subscribe, lambda _: channel.replace(None)):
+    for use in (made_before, channel.unary_unary("/a/B"), channel.subscribe, lambda _: channel.replace(None, None)):
         try:
             use(b"")
         except ForkedPoolError as error:
@@ -483,7 +489,7 @@ def test_sixteen_threads_call_while_the_channel_is_replaced_two_hundred_times(st
             callers = [threads.submit(call_all_along, number) for number in range(16)]
             try:
                 for number in range(200):
-                    retirement.open.append(channel.replace(bare(servers[number % 2])))
+                    retirement.open.append(channel.replace(bare(servers[number % 2]), identity(generation=number + 2)))
                     retirement.sweep()
                     channel.unary_unary("/echo/Unary")(b"")  # let calls get onto it
             finally:
@@ -524,7 +530,7 @@ def test_channels_that_are_closed_without_waiting_cancel_calls_but_refuse_none(s
         callers = [threads.submit(call_all_along, number) for number in range(8)]
         try:
             for _ in range(200):
-                channel.replace(bare(server)).close()
+                channel.replace(bare(server), identity()).close()
                 threading.Event().wait(0.005)  # let calls get onto it
         finally:
             over.set()

@@ -41,7 +41,34 @@ def test_the_generated_code_is_module_proto(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "grpc_tools.protoc", "-I.", f"--python_out={tmp_path}", str(proto)], cwd=ROOT, check=True)
     anew, kept = tmp_path / "tinypool_nb" / "wire" / "module_pb2.py", WIRE / "module_pb2.py"
     # Generators differ in their stamps; the description of the file is in one long line.
-    assert max(anew.read_text().splitlines(), key=len) == max(kept.read_text().splitlines(), key=len)
+    described = max(anew.read_text().splitlines(), key=len)
+    assert described.replace("_descriptor_pool.Default()", "_descriptor_pool.DescriptorPool()") == max(
+        kept.read_text().splitlines(), key=len
+    )
+
+
+OTHERS = """
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+
+def their_own():
+    file = FileDescriptorProto(name="module.proto", package="module", syntax="proto3")
+    for name in ("MessageRequest", "MessageResponse", "Message", "Response"):
+        file.message_type.add(name=name).field.add(name="theirs", number=1, type=9, label=1)
+    descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
+    return message_factory.GetMessageClass(descriptor_pool.Default().FindMessageTypeByName("module.Message"))
+
+def ours():
+    from tinypool_nb.wire import module_pb2
+    return module_pb2.Message
+"""
+
+
+@pytest.mark.parametrize("order", ["theirs, mine = their_own(), ours()", "mine, theirs = ours(), their_own()"])
+def test_stubs_of_ones_own_with_the_same_names_may_be_loaded_beside_ours(order: str) -> None:
+    code = f"{OTHERS}\n{order}\nprint(theirs(theirs='x').theirs, mine(to='y', metadata={{'a': 'b'}}).to)"
+    told = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout == "x y\n"
 
 
 def test_the_methods_are_those_of_the_field_and_of_the_docs() -> None:

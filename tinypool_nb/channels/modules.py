@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import grpc
 
+from tinypool_nb.channels.calls import CallLog
 from tinypool_nb.channels.current import CurrentStates
 from tinypool_nb.channels.observer import Observer
 from tinypool_nb.channels.opening import open_channel
@@ -23,9 +24,10 @@ from tinypool_nb.core.tracing import MILLISECOND
 class Modules:
     """Performs what `decide` says. Thread-safe; reading takes no lock."""
 
-    def __init__(self, observer: Observer, current: CurrentStates, clock: Clock) -> None:
+    def __init__(self, observer: Observer, current: CurrentStates, clock: Clock, calls: CallLog) -> None:
         self._observer = observer
         self._current = current
+        self._calls = calls
         self._clock = clock
         self._lock = threading.Lock()
         self._table = Table()
@@ -95,12 +97,13 @@ class Modules:
         identity = ChannelIdentity(next(numbers), key, entry.address.text, entry.generation)
         channel = open_channel(entry.address.target, identity.number, entry.options)
         old = self._watched.get(key)
-        face = self._face(identity, channel) if old is None else old.face
+        calls = self._calls if entry.options.record_calls else None
+        face = self._face(identity, channel, calls) if old is None else old.face
         watched = Watched(identity, channel, face, entry.options, born=born)
         self._current.enter(watched.shown, identity.number)
         self._observer.watch(watched)
         if old is not None:
-            face.replace(channel, address=identity.address, generation=identity.generation)
+            face.replace(channel, identity, calls)
             self._observer.retire(old)
         self._watched[key] = watched
         self.options[key] = entry.options
@@ -109,11 +112,9 @@ class Modules:
         if action.connect:
             watched.peek(True)
 
-    def _face(self, identity: ChannelIdentity, channel: grpc.Channel) -> PooledChannel:
+    def _face(self, identity: ChannelIdentity, channel: grpc.Channel, calls: CallLog | None) -> PooledChannel:
         current, shown = self._current, str(identity.key)
-        return PooledChannel(
-            identity.key, channel, address=identity.address, generation=identity.generation, state=lambda: current.get(shown)
-        )
+        return PooledChannel(identity, channel, calls=calls, state=lambda: current.get(shown))
 
     def _retire(self, key: ModuleKey, reason: str) -> None:
         watched = self._watched.pop(key, None)

@@ -2,11 +2,12 @@
 # ruff: noqa: FBT001, PLR0917  the signatures are gRPC's
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import grpc
 
-from tinypool_nb.channels.route import CLOSED, Route
+from tinypool_nb.channels.calls import Deserializer, Recording, Serializer
+from tinypool_nb.channels.route import CLOSED, Ended, Route, Tenure
 
 if TYPE_CHECKING:  # generic in the type stubs, plain at run time
     UnaryUnary = grpc.UnaryUnaryMultiCallable[Any, Any]
@@ -19,35 +20,86 @@ else:
     StreamUnary = grpc.StreamUnaryMultiCallable
     StreamStream = grpc.StreamStreamMultiCallable
 
-Opener = Callable[[Any], Any]
-"""From a grpc.Channel to one of its multicallables. Any, since the type stubs do not know what generated code passes."""
 Metadata = tuple[tuple[str, str | bytes], ...]
 
 
-class Routed:
-    """What the four share: the multicallable of the current channel, made at the first call on it and kept until the next channel."""
+class Method(NamedTuple):
+    """What a stub says of one of its methods. Any, since the type stubs do not know what generated code passes."""
 
-    def __init__(self, route: Route, opener: Opener) -> None:
+    kind: str
+    """The method of grpc.Channel that makes its multicallable, such as `unary_unary`."""
+    name: str
+    """`/package.Service/Method`."""
+    serializer: Serializer | None
+    deserializer: Deserializer | None
+    registered: bool | None
+
+    def open(self, channel: Any) -> Any:
+        """Its multicallable on one channel."""
+        return getattr(channel, self.kind)(self.name, self.serializer, self.deserializer, self.registered)
+
+
+class Routed:
+    """What the four share: the multicallable of the current channel.
+
+    It is made at the first call on it and kept until the next channel; each call that is recorded has one of its own, which counts
+    its bytes.
+    """
+
+    background = frozenset({"future"})
+    """The verbs that return while the call goes on."""
+
+    def __init__(self, route: Route, method: Method) -> None:
         self._route = route
-        self._opener = opener
+        self._method = method
+        self._name = method.name.removeprefix("/")
         # Generation and multicallable, in one tuple: no thread may see the one of this channel with the other of that.
         self._opened: tuple[int, Any] = (0, None)
 
     def _call(self, verb: str, *call: Any) -> Any:
+        """Make the call, and write it down."""
+        calls = self._route.calls
+        if calls is None:
+            return self._begin(self._kept, verb, call)
+        recording = Recording(calls, self._name)
+        meter = recording.meter
+        method = self._method._replace(
+            serializer=meter.sending(self._method.serializer), deserializer=meter.receiving(self._method.deserializer)
+        )
+
+        def opened(tenure: Tenure | Ended) -> Any:
+            recording.on(tenure.identity)
+            return self._route.open(tenure, method.open)
+
+        try:
+            result = self._begin(opened, verb, call)
+        except (grpc.RpcError, KeyboardInterrupt) as error:
+            recording.failed(error)
+            raise
+        if verb in self.background:
+            recording.follow(result)
+        else:
+            recording.answered()
+        return result
+
+    def _begin(self, opened: Callable[[Tenure | Ended], Any], verb: str, call: tuple[Any, ...]) -> Any:
         """Make the call; again, if the channel was replaced and closed between our taking it and the call's start."""
         while True:
             tenure = self._route.current  # held until the call has ended or is under way: see Tenure
             try:
-                generation, opened = self._opened
-                if generation != tenure.generation:
-                    opened = self._route.open(tenure, self._opener)
-                    self._opened = (tenure.generation, opened)
-                return getattr(opened, verb)(*call)
+                return getattr(opened(tenure), verb)(*call)
             except ValueError as error:
                 if tenure is self._route.current or not str(error).startswith(CLOSED):
                     raise
             finally:
                 del tenure  # else the traceback of a failed call would hold it, in a notebook until the next error
+
+    def _kept(self, tenure: Tenure | Ended) -> Any:
+        generation, opened = self._opened
+        if generation != tenure.generation:
+            opened = self._route.open(tenure, self._method.open)
+            self._opened = (tenure.generation, opened)
+        return opened
 
 
 class RoutedUnaryUnary(Routed, UnaryUnary):
@@ -92,6 +144,8 @@ class RoutedUnaryUnary(Routed, UnaryUnary):
 
 class RoutedUnaryStream(Routed, UnaryStream):
     """One request, a stream of responses."""
+
+    background = frozenset({"__call__"})
 
     def __call__(
         self,
@@ -148,6 +202,8 @@ class RoutedStreamUnary(Routed, StreamUnary):
 
 class RoutedStreamStream(Routed, StreamStream):
     """A stream of requests, a stream of responses."""
+
+    background = frozenset({"__call__"})
 
     def __call__(
         self,

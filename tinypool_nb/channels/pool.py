@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
+from tinypool_nb.channels.calls import CallLog
 from tinypool_nb.channels.current import CurrentStates
 from tinypool_nb.channels.health import HealthChecks
 from tinypool_nb.channels.modules import Modules
@@ -54,7 +55,8 @@ class ClientPool:
         self._pid = os.getpid()
         self._current = CurrentStates()
         self._observer = Observer(self.journal, self._current, share=self.options.observer_share)
-        self._modules = Modules(self._observer, self._current, self.journal.clock)
+        calls = CallLog(self.journal.append, self.journal.clock, self._observer.hurry)
+        self._modules = Modules(self._observer, self._current, self.journal.clock, calls)
         self._faces = self._modules.faces
         self.follower = Follower(self.journal)
         self.follower.add(log_transitions)

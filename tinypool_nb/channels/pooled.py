@@ -3,11 +3,13 @@
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import grpc
 
+from tinypool_nb.channels.calls import CallLog, Deserializer, Serializer
 from tinypool_nb.channels.multicallables import (
+    Method,
     RoutedStreamStream,
     RoutedStreamUnary,
     RoutedUnaryStream,
@@ -18,11 +20,8 @@ from tinypool_nb.channels.multicallables import (
     UnaryUnary,
 )
 from tinypool_nb.channels.route import Route, Subscriber
-from tinypool_nb.core.keys import ModuleKey
+from tinypool_nb.core.events import ChannelIdentity
 from tinypool_nb.errors import ModuleGoneError, SharedChannelError, TinypoolError
-
-Serializer = Callable[[Any], bytes]
-Deserializer = Callable[[bytes], Any]
 
 
 class PooledChannel(grpc.Channel):
@@ -30,16 +29,15 @@ class PooledChannel(grpc.Channel):
 
     Generated stubs, `grpc.intercept_channel` and `grpc.channel_ready_future` work on it as on any channel. Stubs made once go on
     working after a reconnection and after a change of address; a call under way stays on the channel on which it began.
-    A call costs less than a microsecond more than on the bare channel.
+    A call costs less than a microsecond more than on the bare channel, and some microseconds more if it is recorded.
 
     It is shared by all who got it. Leaving a `with` block therefore closes nothing, and `close()` raises: a module's
     connection ends with `pool.unregister(name)`.
 
     Args:
-        key: the module.
-        channel: its first channel.
-        address: where that leads, for `repr`.
-        generation: which of the module's channels it is, for `repr`, as in the record.
+        identity: what the record calls the first channel: module, address, generation.
+        channel: that channel.
+        calls: where calls are written down; None for nowhere.
         state: tells the channel's state, or None if it is unknown, for `repr`; it should not keep the pool alive.
 
     Raises (each call, once it applies):
@@ -47,8 +45,9 @@ class PooledChannel(grpc.Channel):
         ForkedPoolError: the process is a fork of the one that made the channel.
 
     Example:
+        >>> from tinypool_nb.core.keys import ModuleKey
         >>> bare = grpc.insecure_channel("dns:///localhost:50051")
-        >>> channel = PooledChannel(ModuleKey(None, "http-module-v1"), bare, address="localhost:50051")
+        >>> channel = PooledChannel(ChannelIdentity(1, ModuleKey(None, "http-module-v1"), "localhost:50051", 1), bare)
         >>> channel
         <PooledChannel http-module-v1 at localhost:50051, generation 1>
         >>> send = channel.unary_unary("/module.ModuleService/Send")
@@ -62,17 +61,14 @@ class PooledChannel(grpc.Channel):
 
     def __init__(
         self,
-        key: ModuleKey,
+        identity: ChannelIdentity,
         channel: grpc.Channel,
         *,
-        address: str = "",
-        generation: int = 1,
+        calls: CallLog | None = None,
         state: Callable[[], object] | None = None,
     ) -> None:
-        self._key = key
-        self._route = Route(channel)
-        self._address = address
-        self._generation = generation
+        self._identity = identity
+        self._route = Route(channel, identity, calls)
         self._state = state
         self._gone = ""
 
@@ -86,8 +82,8 @@ class PooledChannel(grpc.Channel):
         _registered_method: bool | None = None,
     ) -> UnaryUnary:
         """A callable for a method with one request and one response."""
-        kind = (method, request_serializer, response_deserializer, _registered_method)
-        return RoutedUnaryUnary(self._route, lambda channel: channel.unary_unary(*kind))
+        what = Method("unary_unary", method, request_serializer, response_deserializer, _registered_method)
+        return RoutedUnaryUnary(self._route, what)
 
     def unary_stream(
         self,
@@ -97,8 +93,8 @@ class PooledChannel(grpc.Channel):
         _registered_method: bool | None = None,
     ) -> UnaryStream:
         """A callable for a method with one request and a stream of responses."""
-        kind = (method, request_serializer, response_deserializer, _registered_method)
-        return RoutedUnaryStream(self._route, lambda channel: channel.unary_stream(*kind))
+        what = Method("unary_stream", method, request_serializer, response_deserializer, _registered_method)
+        return RoutedUnaryStream(self._route, what)
 
     def stream_unary(
         self,
@@ -108,8 +104,8 @@ class PooledChannel(grpc.Channel):
         _registered_method: bool | None = None,
     ) -> StreamUnary:
         """A callable for a method with a stream of requests and one response."""
-        kind = (method, request_serializer, response_deserializer, _registered_method)
-        return RoutedStreamUnary(self._route, lambda channel: channel.stream_unary(*kind))
+        what = Method("stream_unary", method, request_serializer, response_deserializer, _registered_method)
+        return RoutedStreamUnary(self._route, what)
 
     def stream_stream(
         self,
@@ -119,8 +115,8 @@ class PooledChannel(grpc.Channel):
         _registered_method: bool | None = None,
     ) -> StreamStream:
         """A callable for a method with a stream of requests and a stream of responses."""
-        kind = (method, request_serializer, response_deserializer, _registered_method)
-        return RoutedStreamStream(self._route, lambda channel: channel.stream_stream(*kind))
+        what = Method("stream_stream", method, request_serializer, response_deserializer, _registered_method)
+        return RoutedStreamStream(self._route, what)
 
     def subscribe(self, callback: Subscriber, try_to_connect: bool | None = None) -> None:
         """Call `callback(grpc.ChannelConnectivity)` with the state now and as it changes, on the module's later channels too.
@@ -140,7 +136,7 @@ class PooledChannel(grpc.Channel):
         Raises:
             SharedChannelError: always; it says how a module's connection is ended.
         """
-        raise SharedChannelError(str(self._key))
+        raise SharedChannelError(str(self._identity.key))
 
     def __enter__(self) -> Self:
         return self
@@ -149,21 +145,21 @@ class PooledChannel(grpc.Channel):
         """Leave the block: this user is done, the channel stays."""
 
     def __repr__(self) -> str:
-        at = f" at {self._address}" if self._address else ""
+        key, address, generation = self._identity[1:4]
         if self._gone:
-            return f"<PooledChannel {self._key}{at}, gone: {self._gone}>"
+            return f"<PooledChannel {key} at {address}, gone: {self._gone}>"
         state = None if self._state is None else self._state()
-        return f"<PooledChannel {self._key}{at}, generation {self._generation}{'' if state is None else f', {state}'}>"
+        return f"<PooledChannel {key} at {address}, generation {generation}{'' if state is None else f', {state}'}>"
 
     # For the pool, which owns the channels: it closes one only after `replace` or `retire` has returned it.
 
-    def replace(self, channel: grpc.Channel, *, address: str | None = None, generation: int | None = None) -> grpc.Channel:
+    def replace(self, channel: grpc.Channel, identity: ChannelIdentity, calls: CallLog | None = None) -> grpc.Channel:
         """For the pool: send all further calls and subscriptions to `channel`.
 
         Args:
             channel: the module's next channel.
-            address: where it leads, if that is elsewhere.
-            generation: its generation, if that is not one more.
+            identity: what the record calls it.
+            calls: where its calls are written down; None for nowhere.
 
         Returns:
             The channel that was current. Calls may be under way on it, and on their way into it: see `is_held`.
@@ -171,10 +167,8 @@ class PooledChannel(grpc.Channel):
         Raises:
             ModuleGoneError: the module is gone.
         """
-        old = self._route.replace(channel)
-        if address is not None:
-            self._address = address
-        self._generation = self._generation + 1 if generation is None else generation
+        old = self._route.replace(channel, identity, calls)
+        self._identity = identity
         return old
 
     def retire(self, reason: str) -> grpc.Channel:
@@ -189,7 +183,7 @@ class PooledChannel(grpc.Channel):
         Raises:
             ModuleGoneError: the module is gone already.
         """
-        shown = str(self._key)  # the closure below must not hold this channel, and with it its route, in a cycle
+        shown = str(self._identity.key)  # the closure below must not hold this channel, and with it its route, in a cycle
 
         def gone() -> TinypoolError:
             return ModuleGoneError(shown, reason)

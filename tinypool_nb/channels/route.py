@@ -13,6 +13,8 @@ from weakref import WeakKeyDictionary, WeakSet, ref
 
 import grpc
 
+from tinypool_nb.channels.calls import CallLog
+from tinypool_nb.core.events import ChannelIdentity
 from tinypool_nb.errors import ForkedPoolError, TinypoolError
 
 Opened = TypeVar("Opened")
@@ -29,11 +31,14 @@ class Tenure:
     (a future, a stream), until gRPC counts it. So once the tenure of a replaced channel has died, no call can start there.
     """
 
-    __slots__ = ("__weakref__", "channel", "generation")
+    __slots__ = ("__weakref__", "channel", "generation", "identity")
 
-    def __init__(self, channel: grpc.Channel, generation: int) -> None:
+    def __init__(self, channel: grpc.Channel, generation: int, identity: ChannelIdentity) -> None:
         self.channel = channel
         self.generation = generation
+        """Counted by the route, from 1."""
+        self.identity = identity
+        """What the record calls the channel."""
 
 
 class Ended:
@@ -49,12 +54,19 @@ class Ended:
         """Never a channel: raises what the end was for, a new error each time."""
         raise self._error()
 
+    @property
+    def identity(self) -> ChannelIdentity:
+        """As `channel`."""
+        raise self._error()
+
 
 class Route:
     """Where a module's calls go. Thread-safe; what a call does on it takes no lock."""
 
-    def __init__(self, channel: grpc.Channel) -> None:
-        self.current: Tenure | Ended = Tenure(channel, 1)
+    def __init__(self, channel: grpc.Channel, identity: ChannelIdentity, calls: CallLog | None = None) -> None:
+        self.current: Tenure | Ended = Tenure(channel, 1, identity)
+        self.calls = calls
+        """Where calls are written down; None for nowhere."""
         self._lock = Lock()
         self._subscribers: list[tuple[Subscriber, bool]] = []
         self._left: WeakKeyDictionary[grpc.Channel, ref[Tenure]] = WeakKeyDictionary()
@@ -74,12 +86,13 @@ class Route:
                 raise ValueError(f"{CLOSED}: the channel was replaced")
             return how(channel)
 
-    def replace(self, channel: grpc.Channel) -> grpc.Channel:
+    def replace(self, channel: grpc.Channel, identity: ChannelIdentity, calls: CallLog | None) -> grpc.Channel:
         """Send all further calls to `channel`; subscribers follow. Returns the channel that was current."""
         with self._lock:
+            self.calls = calls
             generation = self.current.generation + 1
             old = self._leave()
-            self.current = Tenure(channel, generation)
+            self.current = Tenure(channel, generation, identity)
             for subscriber, try_to_connect in self._subscribers:
                 channel.subscribe(subscriber, try_to_connect)
         return old

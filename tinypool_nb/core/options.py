@@ -80,6 +80,8 @@ class PoolOptions:
     """Seconds at most that a replaced channel stays open for the calls under way on it."""
     history: int = 5_000_000
     """Rows of each kind that the journal keeps; the oldest go in counted blocks, totals stay right."""
+    record_calls: bool = True
+    """Whether calls are rows of the record (`pool.calls()`): some microseconds a call."""
     observer_share: float = 0.01
     """Share of one core that the observer may use at rest; its sweep period follows from it."""
 
@@ -93,6 +95,7 @@ class PoolOptions:
         _between("drain", self.drain, 0.0, DAY)
         if not isinstance(self.history, int) or isinstance(self.history, bool) or not 1_000 <= self.history <= 1_000_000_000:
             raise OptionsError("history", self.history, "an int from 1,000 to 1,000,000,000 rows")
+        _flag("record_calls", self.record_calls)
         _between("observer_share", self.observer_share, 0.0001, 1.0)
 
     def as_dict(self) -> dict[str, object]:

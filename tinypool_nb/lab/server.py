@@ -12,6 +12,7 @@ from contextlib import suppress
 from time import monotonic, sleep
 
 import grpc
+from google.protobuf import descriptor_pool
 from grpc_channelz.v1 import channelz, channelz_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -49,6 +50,7 @@ def serve(settings: ServerSettings) -> None:
     module_pb2_grpc.add_StreamServiceServicer_to_server(servicer, server)
     health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(), server)
     channelz.add_channelz_servicer(server)
+    descriptor_pool.Default().AddSerializedFile(module_pb2.DESCRIPTOR.serialized_pb)  # where reflection looks; ours live elsewhere
     files = (module_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR, channelz_pb2.DESCRIPTOR)
     services = [service.full_name for file in files for service in file.services_by_name.values()]
     reflection.enable_server_reflection([*services, reflection.SERVICE_NAME], server)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tinypool_nb.channels.environment import grpc_logging as grpc_logging
     from tinypool_nb.channels.pool import ClientPool as ClientPool
     from tinypool_nb.channels.pooled import PooledChannel as PooledChannel
+    from tinypool_nb.core.codes import Code as Code
     from tinypool_nb.core.events import Evidence as Evidence
     from tinypool_nb.core.events import Mark as Mark
     from tinypool_nb.core.keys import ModuleKey as ModuleKey
@@ -23,22 +24,33 @@ if TYPE_CHECKING:
     from tinypool_nb.core.options import Keepalive as Keepalive
     from tinypool_nb.core.options import PoolOptions as PoolOptions
     from tinypool_nb.core.states import State as State
+    from tinypool_nb.errors import AccessError as AccessError
     from tinypool_nb.errors import AddressError as AddressError
     from tinypool_nb.errors import AmbiguousModuleError as AmbiguousModuleError
+    from tinypool_nb.errors import CallCancelledError as CallCancelledError
     from tinypool_nb.errors import ForkedPoolError as ForkedPoolError
     from tinypool_nb.errors import GrpcLoadedError as GrpcLoadedError
     from tinypool_nb.errors import GrpcVersionError as GrpcVersionError
     from tinypool_nb.errors import LabError as LabError
+    from tinypool_nb.errors import MessageRefusedError as MessageRefusedError
+    from tinypool_nb.errors import MessageTooLargeError as MessageTooLargeError
+    from tinypool_nb.errors import ModuleBusyError as ModuleBusyError
+    from tinypool_nb.errors import ModuleFailedError as ModuleFailedError
     from tinypool_nb.errors import ModuleGoneError as ModuleGoneError
     from tinypool_nb.errors import ModuleNameError as ModuleNameError
+    from tinypool_nb.errors import NotReadyError as NotReadyError
     from tinypool_nb.errors import OptionsError as OptionsError
     from tinypool_nb.errors import PoolClosedError as PoolClosedError
     from tinypool_nb.errors import RecordingError as RecordingError
     from tinypool_nb.errors import ReportError as ReportError
+    from tinypool_nb.errors import SendError as SendError
+    from tinypool_nb.errors import SendTimeoutError as SendTimeoutError
     from tinypool_nb.errors import SharedChannelError as SharedChannelError
     from tinypool_nb.errors import TinypoolError as TinypoolError
+    from tinypool_nb.errors import UnavailableError as UnavailableError
     from tinypool_nb.errors import UnknownModuleError as UnknownModuleError
     from tinypool_nb.errors import WaitTimeoutError as WaitTimeoutError
+    from tinypool_nb.errors import WireFormError as WireFormError
     from tinypool_nb.lab import Lab as Lab
     from tinypool_nb.notebook.pool import Pool as Pool
     from tinypool_nb.notebook.pool import close_all as close_all
@@ -47,10 +59,13 @@ if TYPE_CHECKING:
     from tinypool_nb.notebook.record import open_recording as open_recording
 
 _HOMES = {
+    "AccessError": "tinypool_nb.errors",
     "AddressError": "tinypool_nb.errors",
     "AmbiguousModuleError": "tinypool_nb.errors",
     "Backoff": "tinypool_nb.core.options",
+    "CallCancelledError": "tinypool_nb.errors",
     "ClientPool": "tinypool_nb.channels.pool",
+    "Code": "tinypool_nb.core.codes",
     "Evidence": "tinypool_nb.core.events",
     "ForkedPoolError": "tinypool_nb.errors",
     "GrpcLoadedError": "tinypool_nb.errors",
@@ -59,9 +74,14 @@ _HOMES = {
     "Lab": "tinypool_nb.lab",
     "LabError": "tinypool_nb.errors",
     "Mark": "tinypool_nb.core.events",
+    "MessageRefusedError": "tinypool_nb.errors",
+    "MessageTooLargeError": "tinypool_nb.errors",
+    "ModuleBusyError": "tinypool_nb.errors",
+    "ModuleFailedError": "tinypool_nb.errors",
     "ModuleGoneError": "tinypool_nb.errors",
     "ModuleKey": "tinypool_nb.core.keys",
     "ModuleNameError": "tinypool_nb.errors",
+    "NotReadyError": "tinypool_nb.errors",
     "OptionsError": "tinypool_nb.errors",
     "Pool": "tinypool_nb.notebook.pool",
     "PoolClosedError": "tinypool_nb.errors",
@@ -70,11 +90,15 @@ _HOMES = {
     "Record": "tinypool_nb.notebook.record",
     "RecordingError": "tinypool_nb.errors",
     "ReportError": "tinypool_nb.errors",
+    "SendError": "tinypool_nb.errors",
+    "SendTimeoutError": "tinypool_nb.errors",
     "SharedChannelError": "tinypool_nb.errors",
     "State": "tinypool_nb.core.states",
     "TinypoolError": "tinypool_nb.errors",
+    "UnavailableError": "tinypool_nb.errors",
     "UnknownModuleError": "tinypool_nb.errors",
     "WaitTimeoutError": "tinypool_nb.errors",
+    "WireFormError": "tinypool_nb.errors",
     "close_all": "tinypool_nb.notebook.pool",
     "grpc_logging": "tinypool_nb.channels.environment",
     "open_recording": "tinypool_nb.notebook.record",
@@ -84,10 +108,13 @@ _HOMES = {
 
 __version__ = "0.1.0"
 __all__ = [
+    "AccessError",
     "AddressError",
     "AmbiguousModuleError",
     "Backoff",
+    "CallCancelledError",
     "ClientPool",
+    "Code",
     "Evidence",
     "ForkedPoolError",
     "GrpcLoadedError",
@@ -96,9 +123,14 @@ __all__ = [
     "Lab",
     "LabError",
     "Mark",
+    "MessageRefusedError",
+    "MessageTooLargeError",
+    "ModuleBusyError",
+    "ModuleFailedError",
     "ModuleGoneError",
     "ModuleKey",
     "ModuleNameError",
+    "NotReadyError",
     "OptionsError",
     "Pool",
     "PoolClosedError",
@@ -107,11 +139,15 @@ __all__ = [
     "Record",
     "RecordingError",
     "ReportError",
+    "SendError",
+    "SendTimeoutError",
     "SharedChannelError",
     "State",
     "TinypoolError",
+    "UnavailableError",
     "UnknownModuleError",
     "WaitTimeoutError",
+    "WireFormError",
     "close_all",
     "grpc_logging",
     "open_recording",

@@ -120,6 +120,13 @@ class Observer:
             for watched in list(self._watched.values()):
                 self._read(watched, time.monotonic())
 
+    def catch_up_with(self, watched: Watched) -> None:
+        """As `catch_up`, for one channel."""
+        with self._lock:
+            self._take_arrivals()
+            if watched.identity.number in self._watched:
+                self._read(watched, time.monotonic())
+
     def close(self, drain: float = 0.0) -> None:
         """Close every channel when its calls have ended, at the latest after `drain` seconds, and end the thread.
 

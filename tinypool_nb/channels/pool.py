@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
+from tinypool_nb.channels.calling import Message, Sender
 from tinypool_nb.channels.calls import CallLog
 from tinypool_nb.channels.current import CurrentStates
 from tinypool_nb.channels.health import HealthChecks
@@ -17,6 +18,7 @@ from tinypool_nb.channels.waiting import Question, Sighting, until, wait
 from tinypool_nb.core.addresses import parse_address
 from tinypool_nb.core.decisions import Close, Command, Reconnect, Register, Tell, Unregister
 from tinypool_nb.core.events import MarkKind
+from tinypool_nb.core.failures import Wire
 from tinypool_nb.core.keys import ModuleKey, parse_key, unknown
 from tinypool_nb.core.options import PoolOptions
 from tinypool_nb.core.states import State
@@ -58,6 +60,7 @@ class ClientPool:
         calls = CallLog(self.journal.append, self.journal.clock, self._observer.hurry)
         self._modules = Modules(self._observer, self._current, self.journal.clock, calls)
         self._faces = self._modules.faces
+        self._sender = Sender(self._modules, self._observer.catch_up_with, lambda _operation, _status: None)
         self.follower = Follower(self.journal)
         self.follower.add(log_transitions)
         self._checks = HealthChecks(self)
@@ -135,6 +138,73 @@ class ClientPool:
             UnknownModuleError, AmbiguousModuleError, PoolClosedError
         """
         self._carry_out(Reconnect(name))
+
+    def send(
+        self,
+        name: str | ModuleKey,
+        *,
+        to: str = "",
+        payload: bytes | str = b"",
+        timeout: float | None = 10.0,
+        wire: Wire = "message",
+        wait_for_ready: bool = False,
+        sender: str = "",
+        edge: str = "",
+        depth: int = 0,
+    ) -> bytes:
+        """Send one message to a module, wait for the answer, and return it.
+
+        The page's check comes first: a connection that is neither READY nor IDLE gets nothing. With `wait_for_ready` the message waits
+        for it instead, for as long as `timeout` lets it.
+
+        Args:
+            name: the module.
+            to: the node and port that it is for, as `node.port`.
+            payload: bytes, or a str that is sent as UTF-8.
+            timeout: seconds until it is given up; None for never.
+            wire: "message", as modules in the field serve it, or "send", as the docs describe it.
+            wait_for_ready: wait for a connection instead of failing at once without one.
+            sender: whom it is from.
+            edge: the edge of the flow that it goes along; only wire="message" has it.
+            depth: hops so far; sent as the metadata `x-message-depth`, if there are any.
+
+        Raises:
+            SendError: it was not answered. The subclass says what can be done: NotReadyError, UnavailableError, SendTimeoutError,
+                MessageTooLargeError, ... Each carries module, address, code, reason, and state and last failure of the connection.
+            UnknownModuleError, AmbiguousModuleError, PoolClosedError, OptionsError
+
+        Example:
+            >>> ClientPool().send("http-module-v1", to="node.port", payload=b"{}")
+            Traceback (most recent call last):
+            tinypool_nb.errors.UnknownModuleError: no module 'http-module-v1' is registered; register it first: ...
+
+        Source: the page's Error Handling.
+        """
+        self._check_open("send")
+        sent = Message(
+            to=to, payload=payload, timeout=timeout, wire=wire, wait_for_ready=wait_for_ready, sender=sender, edge=edge, depth=depth
+        )
+        return self._sender.send(name, sent)
+
+    async def send_async(
+        self,
+        name: str | ModuleKey,
+        *,
+        to: str = "",
+        payload: bytes | str = b"",
+        timeout: float | None = 10.0,
+        wire: Wire = "message",
+        wait_for_ready: bool = False,
+        sender: str = "",
+        edge: str = "",
+        depth: int = 0,
+    ) -> bytes:
+        """As `send`, for `await`: no thread waits, and a coroutine that is cancelled gives the call up."""
+        self._check_open("send_async")
+        sent = Message(
+            to=to, payload=payload, timeout=timeout, wire=wire, wait_for_ready=wait_for_ready, sender=sender, edge=edge, depth=depth
+        )
+        return await self._sender.send_async(name, sent)
 
     def health(self) -> dict[str, State]:
         """The state of each module's channel by the module's name.
@@ -272,9 +342,7 @@ class ClientPool:
         return tell
 
     def _ask(self, verb: str, name: str | ModuleKey, state: State | str) -> Question:
-        self._check_usable(verb)
-        if self.is_closed:
-            raise PoolClosedError(verb)
+        self._check_open(verb)
         key, wanted = self._modules.need(name), _state(state)
         watched = self._modules.channel(key)
         if watched is None:  # it was unregistered in between
@@ -308,6 +376,11 @@ class ClientPool:
             raise unknown(self._modules.keys(), question.key)
         reason = sighting.reason or watched.last_reason
         raise WaitTimeoutError(str(question.key), question.wanted, timeout or 0.0, self._state_now(question.key), reason)
+
+    def _check_open(self, verb: str) -> None:
+        self._check_usable(verb)
+        if self.is_closed:
+            raise PoolClosedError(verb)
 
     def _check_usable(self, verb: str) -> None:
         if os.getpid() != self._pid:

@@ -12,7 +12,7 @@
 and then one word of `module_pb2.py` is changed: its messages live in a pool of descriptors of their own, `DescriptorPool()` where the
 generator writes `Default()`. Modules' own stubs use the package name `module` too, and protobuf refuses a second one in one pool.
 
-The generator is **grpcio-tools 1.80.0**, in an environment of its own. Generated code refuses every runtime older than its generator, so that
-the generator is the oldest release that we support, not the newest: 1.80.0 asks for grpcio 1.80 and protobuf 6.31.
+The generator is **grpcio-tools 1.80.0**, in an environment of its own. Generated code refuses every runtime older than its generator, so
+that the generator is the oldest release that we support, not the newest: 1.80.0 asks for grpcio 1.80 and protobuf 6.31.
 `module_pb2_grpc.pyi` is written by hand, since no generator of grpcio's writes it. The sources of both forms are in `module.proto`.
 """

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 
+from tinypool_nb.channels.calls import CallLog
 from tinypool_nb.channels.opening import open_channel
 from tinypool_nb.channels.pooled import PooledChannel
 from tinypool_nb.core.events import ChannelIdentity
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import PoolOptions
 from tinypool_nb.errors import ModuleGoneError, SharedChannelError
+from tinypool_nb.journal.journal import Journal
 
 if TYPE_CHECKING:
     from tests.channels.conftest import EchoServer
@@ -39,13 +41,15 @@ def bare(server: "EchoServer") -> grpc.Channel:
     return open_channel(server.target, next(NUMBERS), PoolOptions())
 
 
-@pytest.fixture
-def pool_of_one() -> Iterator[Callable[["EchoServer"], PooledChannel]]:
-    """Makes pooled channels, and closes at the end what is current in them."""
+@pytest.fixture(params=["recorded", "unrecorded"])
+def pool_of_one(request: pytest.FixtureRequest) -> Iterator[Callable[["EchoServer"], PooledChannel]]:
+    """Makes pooled channels, and closes at the end what is current in them. Whether calls are recorded changes nothing about them."""
     made: list[PooledChannel] = []
+    journal = Journal()
+    calls = CallLog(journal.append, journal.clock, lambda: None) if request.param == "recorded" else None
 
     def make(server: "EchoServer") -> PooledChannel:
-        made.append(PooledChannel(identity(server.target), bare(server)))
+        made.append(PooledChannel(identity(server.target), bare(server), calls=calls))
         return made[-1]
 
     yield make
@@ -91,7 +95,7 @@ def test_one_stub_serves_every_kind_of_call_before_and_after_a_replacement(
     channel = pool_of_one(first)
     stub = Stub(channel, registered=registered)
     assert stub.names() == {first.name}
-    channel.replace(bare(second), identity(second.target, 2)).close()
+    channel.replace(bare(second), identity(second.target, 2), channel._route.calls).close()
     assert stub.names() == {second.name}
     assert list(stub.responses(b"abc"))[1:] == [b"a", b"b", b"c"]
     assert stub.requests(iter([b"a", b"b"])).endswith(b":ab")
@@ -190,7 +194,7 @@ def test_calls_under_way_stay_on_the_old_channel_and_end_well(start_server: Star
         assert next(stream) == first.name + b":1"
         for _ in range(2):
             assert first.entered.acquire(timeout=5)
-        old = channel.replace(bare(second), identity())
+        old = channel.replace(bare(second), identity(), channel._route.calls)
         assert channel.is_held(old), "one call blocks on it"
         assert stub.names() == {second.name}
         go_on.set()
@@ -208,7 +212,7 @@ def test_a_failed_call_whose_error_is_kept_does_not_hold_the_channel(start_serve
     channel = pool_of_one(server)
     with pytest.raises(grpc.RpcError) as kept:
         Stub(channel, registered=True).refused(b"")
-    old = channel.replace(bare(server), identity())
+    old = channel.replace(bare(server), identity(), channel._route.calls)
     assert kept.value.__traceback__ is not None
     assert not channel.is_held(old)
     old.close()
@@ -254,7 +258,7 @@ def test_a_call_that_finds_its_channel_just_closed_goes_to_the_next_one(start_se
     quick = bare(first)
 
     def replace() -> None:
-        channel.replace(bare(second), identity())
+        channel.replace(bare(second), identity(), channel._route.calls)
         quick.close()
 
     channel = PooledChannel(identity(), late_channel(quick, replace))
@@ -268,7 +272,7 @@ def test_a_method_is_never_opened_on_a_replaced_channel(start_server: StartServe
     channel = pool_of_one(first)
     route = channel._route
     tenure = route.current
-    channel.replace(bare(second), identity()).close()
+    channel.replace(bare(second), identity(), channel._route.calls).close()
     with pytest.raises(ValueError, match="Cannot invoke RPC"):
         route.open(tenure, lambda _: pytest.fail("opened on the closed channel"))
 
@@ -278,7 +282,7 @@ def test_a_value_error_that_is_no_race_is_the_callers(start_server: StartServer)
     first = bare(server)
 
     def refuse() -> None:
-        channel.replace(bare(server), identity())
+        channel.replace(bare(server), identity(), channel._route.calls)
         first.close()
         raise ValueError("not yours")
 
@@ -303,7 +307,7 @@ def test_after_unregister_every_use_says_which_module_is_gone(start_server: Star
         lambda: stub.requests(iter([])),
         lambda: made_later.both(iter([])),
         lambda: channel.subscribe(print),
-        lambda: channel.replace(bare(server), identity()),
+        lambda: channel.replace(bare(server), identity(), channel._route.calls),
         lambda: channel.retire("again"),
     ]
     for use in uses:
@@ -318,7 +322,7 @@ def test_repr_tells_module_address_generation_and_state(start_server: StartServe
     states = [None, "READY", "READY"]
     channel = PooledChannel(identity(first.target), bare(first), state=states.pop)
     assert repr(channel) == f"<PooledChannel tinysystems/http-module-v1 at {first.target}, generation 1, READY>"
-    channel.replace(bare(second), identity(second.target, 2)).close()
+    channel.replace(bare(second), identity(second.target, 2), channel._route.calls).close()
     assert repr(channel) == f"<PooledChannel tinysystems/http-module-v1 at {second.target}, generation 2, READY>"
     assert repr(channel) == f"<PooledChannel tinysystems/http-module-v1 at {second.target}, generation 2>"
     channel.retire("the test is over").close()
@@ -344,7 +348,7 @@ def test_interceptors_go_on_over_a_replacement(start_server: StartServer, pool_o
     channel = pool_of_one(first)
     stub = Stub(grpc.intercept_channel(channel, AddsMetadata()), registered=True)
     assert stub.names() == {first.name}
-    channel.replace(bare(second), identity()).close()
+    channel.replace(bare(second), identity(), channel._route.calls).close()
     assert stub.names() == {second.name}
     assert ("x-intercepted", "yes") in second.metadata
 
@@ -377,14 +381,14 @@ def test_a_subscription_follows_the_module(start_server: StartServer, pool_of_on
 
     channel.subscribe(tell)
     wait_for(grpc.ChannelConnectivity.READY)
-    channel.replace(bare(second), identity()).close()
+    channel.replace(bare(second), identity(), channel._route.calls).close()
     wait_for(grpc.ChannelConnectivity.IDLE)
     assert Stub(channel, registered=True).names() == {second.name}
     wait_for(grpc.ChannelConnectivity.READY)
     channel.unsubscribe(tell)
     channel.unsubscribe(tell)
     told = len(seen)
-    channel.replace(bare(first), identity()).close()
+    channel.replace(bare(first), identity(), channel._route.calls).close()
     assert Stub(channel, registered=True).names() == {first.name}
     assert len(seen) == told
 
@@ -394,7 +398,7 @@ def test_who_waits_for_ready_gets_there_over_a_replacement(start_server: StartSe
     channel = pool_of_one(first)
     first.stop()
     ready = grpc.channel_ready_future(channel)
-    channel.replace(bare(second), identity()).close()
+    channel.replace(bare(second), identity(), channel._route.calls).close()
     ready.result(timeout=5)
 
 
@@ -489,7 +493,9 @@ def test_sixteen_threads_call_while_the_channel_is_replaced_two_hundred_times(st
             callers = [threads.submit(call_all_along, number) for number in range(16)]
             try:
                 for number in range(200):
-                    retirement.open.append(channel.replace(bare(servers[number % 2]), identity(generation=number + 2)))
+                    retirement.open.append(
+                        channel.replace(bare(servers[number % 2]), identity(generation=number + 2), channel._route.calls)
+                    )
                     retirement.sweep()
                     channel.unary_unary("/echo/Unary")(b"")  # let calls get onto it
             finally:
@@ -530,7 +536,7 @@ def test_channels_that_are_closed_without_waiting_cancel_calls_but_refuse_none(s
         callers = [threads.submit(call_all_along, number) for number in range(8)]
         try:
             for _ in range(200):
-                channel.replace(bare(server), identity()).close()
+                channel.replace(bare(server), identity(), channel._route.calls).close()
                 threading.Event().wait(0.005)  # let calls get onto it
         finally:
             over.set()

@@ -1,4 +1,4 @@
-"""What a call through a PooledChannel costs over one on the bare channel, on a real loopback server, calls interleaved."""
+"""What a call through a pool costs over one without, on a real loopback server, calls interleaved; and how many go through in a second."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -9,15 +9,22 @@ from timeit import repeat
 
 import grpc
 
+from tinypool_nb.channels.calls import CallLog
 from tinypool_nb.channels.opening import open_channel
+from tinypool_nb.channels.pool import ClientPool
 from tinypool_nb.channels.pooled import PooledChannel
 from tinypool_nb.core.events import ChannelIdentity
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import PoolOptions
+from tinypool_nb.journal.journal import Journal
+from tinypool_nb.lab import Lab
+from tinypool_nb.wire.module_pb2 import MessageRequest
+from tinypool_nb.wire.module_pb2_grpc import ModuleServiceStub
 
 Row = tuple[str, float, str, float | None, str]
 METHOD = "/bench.Calls/Echo"
 CALLS = 3000
+ROUNDS = 7
 IDENTITY = ChannelIdentity(1, ModuleKey(None, "bench"), "bench:1", 1)
 
 
@@ -30,20 +37,23 @@ def figures() -> Iterator[Row]:
     server.start()
     bare = open_channel(f"ipv4:127.0.0.1:{port}", 900_001, PoolOptions())
     pooled = PooledChannel(IDENTITY, bare)
+    journal = Journal()
+    recorded = PooledChannel(IDENTITY, bare, calls=CallLog(journal.append, journal.clock, lambda: None))
     try:
-        yield from _real_calls(bare, pooled)
+        yield from _real_calls(bare, pooled, "pooled channel", 5.0)
+        yield from _real_calls(pooled, recorded, "recorded channel", 10.0)
     finally:
         pooled.retire("the benchmark is over").close()
         server.stop(None).wait()
     yield from _the_way_in()
+    yield from _throughput()
 
 
-def _real_calls(bare: grpc.Channel, pooled: PooledChannel) -> Iterator[Row]:
-    for verb in ("__call__", "future"):
-        on_bare, through_pool = (_waiting(channel, verb) for channel in (bare, pooled))
-        bare_us, pooled_us = _interleaved(on_bare, through_pool)
-        name = "blocking call" if verb == "__call__" else "future"
-        yield f"{name} through the pooled channel, over the bare one, p50", pooled_us - bare_us, "us", 5.0, f"bare: {bare_us:.0f} us"
+def _real_calls(less: grpc.Channel, more: grpc.Channel, name: str, bar: float) -> Iterator[Row]:
+    for verb, how in (("__call__", "blocking call"), ("future", "future")):
+        less_us, more_us = _interleaved(_waiting(less, verb), _waiting(more, verb))
+        without = "bare" if bar < 10 else "unrecorded"
+        yield f"{how} through the {name}, over the {without} one, p50", more_us - less_us, "us", bar, f"{without}: {less_us:.0f} us"
 
 
 def _waiting(channel: grpc.Channel, verb: str) -> Callable[[], object]:
@@ -79,9 +89,64 @@ def _the_way_in() -> Iterator[Row]:
     first, second = bare.unary_unary(METHOD), pooled.unary_unary(METHOD)
     over = min(repeat(lambda: second(b"x"), number=20_000)) - min(repeat(lambda: first(b"x", None, None, None, None, None), number=20_000))
     yield "the same without network: way into the channel, best of 5", over / 20_000 * 1e6, "us", 5.0, "a channel that answers at once"
+    log = CallLog(lambda _: None, Journal().clock, lambda: None)
+    third = PooledChannel(IDENTITY, bare, calls=log).unary_unary(METHOD)
+    over = min(repeat(lambda: third(b"x"), number=20_000)) - min(repeat(lambda: second(b"x"), number=20_000))
+    yield "recording a call, without network and journal, best of 5", over / 20_000 * 1e6, "us", 10.0, "the same, unrecorded"
     old = pooled.replace(_Instant(), IDENTITY)
     held = min(repeat(lambda: pooled.is_held(old), number=20_000)) / 20_000 * 1e6
     yield "PooledChannel.is_held: may this channel be closed?", held, "us", None, "one channelz read: 96-130 us"
+
+
+def _throughput() -> Iterator[Row]:
+    """Calls a second by plain grpcio and through a pool that records them, in turns of a second each."""
+    with Lab() as lab, ClientPool() as pool:
+        module = lab.start("bench")
+        pool.register("bench", module.address)
+        plain = grpc.insecure_channel(module.address)
+        request = MessageRequest(To="a.b", Payload=b"x" * 100)
+        of_plain, of_pool = (ModuleServiceStub(channel) for channel in (plain, pool["bench"]))
+        ways: dict[str, Callable[[], object]] = {
+            "plain grpcio": lambda: of_plain.Message(request, timeout=10),
+            "a stub on the pool's channel": lambda: of_pool.Message(request, timeout=10),
+            "pool.send": lambda: pool.send("bench", to="a.b", payload=request.Payload),
+        }
+        for callers in (1, 64):
+            rates: dict[str, list[float]] = {way: [] for way in ways}
+            for number in range(ROUNDS + 1):
+                for way, call in ways.items():
+                    rate = _rate(call, callers)
+                    if number:  # the first round warms up
+                        rates[way].append(rate)
+            base = median(rates["plain grpcio"])
+            yield f"calls a second, {callers} at a time, plain grpcio", base, "/s", None, ""
+            for way in list(ways)[1:]:
+                ratio = median(one / plain_one for one, plain_one in zip(rates[way], rates["plain grpcio"], strict=True))
+                yield (
+                    f"{way}, {callers} at a time",
+                    ratio,
+                    "x plain/s",
+                    0.95,
+                    f"{median(rates[way]):,.0f} calls/s; pairs of one second each",
+                )
+        plain.close()
+
+
+def _rate(call: Callable[[], object], callers: int) -> float:
+    """Calls a second by so many threads at once, over one second."""
+
+    def go_on() -> int:
+        made = 0
+        while perf_counter_ns() < until:
+            call()
+            made += 1
+        return made
+
+    with ThreadPoolExecutor(callers) as threads:
+        begun = perf_counter_ns()
+        until = begun + 1_000_000_000
+        made = sum(future.result() for future in [threads.submit(go_on) for _ in range(callers)])
+        return made / (perf_counter_ns() - begun) * 1e9
 
 
 if __name__ == "__main__":

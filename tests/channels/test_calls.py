@@ -199,6 +199,15 @@ def test_calls_in_their_thousands_are_told_in_few_batches(pool: ClientPool, serv
     assert len(batches) < 20
 
 
+def test_a_future_whose_result_is_there_is_in_the_record(pool: ClientPool, server: "EchoServer") -> None:
+    """gRPC wakes its waiter before it tells us."""
+    call = pool[HTTP].unary_unary("/echo/Unary")
+    for number in range(1, 301):
+        call.future(b"").result()
+        pool._calls.settle()
+        assert len(recorded(pool)) == number
+
+
 def test_why_a_connection_was_lost_is_told_by_the_call_that_broke_with_it(lab_module: Any) -> None:
     pool, module, stub, request = lab_module
     future = stub.Message.future(request(Payload=b'{"delay": 30}'), timeout=20)
@@ -207,6 +216,7 @@ def test_why_a_connection_was_lost_is_told_by_the_call_that_broke_with_it(lab_mo
     with pytest.raises(grpc.RpcError):
         future.result(10)
     pool.wait(module.name, "IDLE", timeout=5)
+    pool.catch_up()
     assert pool.journal.disconnections() == {pool._modules.keys()[0]: {"socket error": 1}}
 
 

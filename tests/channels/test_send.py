@@ -236,8 +236,9 @@ def test_a_coroutine_that_is_cancelled_gives_the_call_up(pool: ClientPool) -> No
     pool.follower.add(lambda batch: told.set() if len(batch.calls) else None)
 
     async def give_up() -> None:
-        task = asyncio.create_task(pool.send_async(HTTP, payload=wish(delay=20), timeout=30))
         await pool.until(HTTP, timeout=5)
+        task = asyncio.create_task(pool.send_async(HTTP, payload=wish(delay=20), timeout=30))
+        await asyncio.sleep(0)  # now it has begun
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

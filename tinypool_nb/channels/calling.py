@@ -5,10 +5,9 @@ The wire forms are those of `tinypool_nb/wire/module.proto`. Source: the page's 
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any, get_args
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NamedTuple, get_args
 from weakref import WeakKeyDictionary
 
 import grpc
@@ -18,7 +17,6 @@ from tinypool_nb.channels.pooled import PooledChannel
 from tinypool_nb.channels.watched import Watched
 from tinypool_nb.core.codes import Code
 from tinypool_nb.core.failures import Wire, answered_error, not_ready, send_error
-from tinypool_nb.core.keys import unknown
 from tinypool_nb.core.options import DAY
 from tinypool_nb.core.states import State
 from tinypool_nb.core.tracing import clean
@@ -34,17 +32,11 @@ LOGGED = {
     "DEADLINE_EXCEEDED": "request timed out: %(module)s at %(address)s, %(state)s (%(reason)s)",
 }
 """The failures that the page logs, in its words."""
-SENDABLE = frozenset({State.READY, State.IDLE})
-"""The states in which the page sends: connected, or about to connect with this very call."""
+FORMS = get_args(Wire)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """What is to be sent; the fields are described at `ClientPool.send`.
-
-    Raises:
-        OptionsError: with the field, the value and the rule; nothing was sent.
-    """
+class Message(NamedTuple):
+    """What is to be sent; the fields are described at `ClientPool.send`."""
 
     to: str
     payload: bytes | str
@@ -55,7 +47,13 @@ class Message:
     edge: str
     depth: int
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Refuse what could not be sent.
+
+        Raises:
+            OptionsError: with the field, the value and the rule.
+        """
+        timeout = self.timeout
         for name in ("to", "sender", "edge"):
             if not isinstance(getattr(self, name), str):
                 raise OptionsError(name, getattr(self, name), "a str")
@@ -63,13 +61,11 @@ class Message:
             raise OptionsError("payload", self.payload, "bytes, or a str that is sent as UTF-8; json.dumps(...) makes one of an object")
         if not isinstance(self.depth, int) or isinstance(self.depth, bool) or self.depth < 0:
             raise OptionsError("depth", self.depth, "a count of hops: an int, 0 or more")
-        if self.wire not in get_args(Wire):
-            raise OptionsError("wire", self.wire, f"one of {', '.join(get_args(Wire))}")
-        timeout = self.timeout
+        if self.wire not in FORMS:
+            raise OptionsError("wire", self.wire, f"one of {', '.join(FORMS)}")
         if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= DAY):
             raise OptionsError("timeout", timeout, "a number of seconds, more than 0 and at most 86400, or None")
 
-    @property
     def request(self) -> module_pb2.MessageRequest | module_pb2.Message:
         """The message in the form of its wire."""
         payload = self.payload.encode() if isinstance(self.payload, str) else self.payload
@@ -78,11 +74,10 @@ class Message:
         sender: Any = {"from": self.sender}  # a word that Python keeps for itself
         return module_pb2.Message(to=self.to, data=payload, **sender)
 
-    @property
-    def how(self) -> dict[str, Any]:
-        """The keyword arguments of the call."""
+    def settings(self) -> tuple[Any, ...]:
+        """What goes with the request, in the order of gRPC's arguments: timeout, metadata, credentials, wait_for_ready."""
         metadata = ((DEPTH, str(self.depth)),) if self.depth else None
-        return {"timeout": self.timeout, "metadata": metadata, "wait_for_ready": True if self.wait_for_ready else None}
+        return self.timeout, metadata, None, True if self.wait_for_ready else None
 
 
 class Sender:
@@ -105,73 +100,80 @@ class Sender:
 
         Raises:
             SendError: its subclass says what can be done.
-            UnknownModuleError, AmbiguousModuleError
+            UnknownModuleError, AmbiguousModuleError, OptionsError
         """
-        with self._counted():
-            watched = self._begin(asked, sent)
-            try:
-                return self._line(watched).call(sent)
-            except (grpc.RpcError, AnsweredWithErrorError) as error:
-                raise self._error(watched, sent, error) from error
-
-    async def send_async(self, asked: object, sent: Message) -> bytes:
-        """As `send`, for a coroutine; one that is cancelled gives the call up."""
-        with self._counted():
-            watched = self._begin(asked, sent)
-            try:
-                return await self._line(watched).call_async(sent)
-            except (grpc.RpcError, AnsweredWithErrorError) as error:
-                raise self._error(watched, sent, error) from error
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
         try:
-            yield
+            line = self._begin(asked, sent)
+            try:
+                answer = line.call(sent)
+            except (grpc.RpcError, AnsweredWithErrorError) as error:
+                raise self._error(line.channel, sent, error) from error
         except BaseException:
             self._count("send", "error")
             raise
         self._count("send", "ok")
+        return answer
 
-    def _begin(self, asked: object, sent: Message) -> Watched:
-        """The channel to send on, if it is in a state to; the page's check before sending."""
-        key = self._modules.need(asked)
-        watched = self._modules.channel(key)
-        if watched is None:  # it was unregistered in between
-            raise unknown(self._modules.keys(), asked)
-        state = watched.look()
-        if state not in SENDABLE and not sent.wait_for_ready:
-            raise not_ready(self._failure(watched, state, "", ""))
-        return watched
+    async def send_async(self, asked: object, sent: Message) -> bytes:
+        """As `send`, for a coroutine; one that is cancelled gives the call up."""
+        try:
+            line = self._begin(asked, sent)
+            try:
+                answer = await line.call_async(sent)
+            except (grpc.RpcError, AnsweredWithErrorError) as error:
+                raise self._error(line.channel, sent, error) from error
+        except BaseException:
+            self._count("send", "error")
+            raise
+        self._count("send", "ok")
+        return answer
 
-    def _line(self, watched: Watched) -> "Line":
-        line = self._lines.get(watched.face)
+    def _begin(self, asked: object, sent: Message) -> "Line":
+        """Where to send it, if all is well with the message and the connection; the page's check before sending."""
+        sent.check()
+        face = self._modules.faces.get(asked)
+        if face is None:
+            self._modules.need(asked)  # raises, unless it was registered just now
+            face = self._modules.faces[asked]
+        line = self._lines.get(face)
         if line is None:
-            line = self._lines[watched.face] = Line(watched.face)
+            line = self._lines[face] = Line(face)
+        if not sent.wait_for_ready:
+            watched = self._modules.channel(face.identity.key)
+            if watched is not None:  # else the call itself says that the module is gone
+                state = watched.look()
+                if state is not State.READY and state is not State.IDLE:
+                    raise not_ready(self._failure(face, watched, state))
         return line
 
-    def _error(self, watched: Watched, sent: Message, error: Exception) -> SendError:
-        now = self._modules.channel(watched.identity.key)  # its channel may have been replaced meanwhile, or taken away
-        state = State.SHUTDOWN if now is None else now.look()
+    def _error(self, channel: PooledChannel, sent: Message, error: Exception) -> SendError:
+        """What to raise for a message that was sent and not answered well."""
+        watched = self._modules.channel(channel.identity.key)  # which may be another one meanwhile, or none
+        state = State.SHUTDOWN if watched is None else watched.look()
         if isinstance(error, AnsweredWithErrorError):
-            return answered_error(self._failure(now or watched, state, Code.OK, str(error)))
+            return answered_error(self._failure(channel, watched, state, Code.OK, str(error)))
         assert isinstance(error, grpc.Call)
         code = error.code().name
-        wrong = send_error(self._failure(now or watched, state, code, clean(error.details() or "")), wire=sent.wire, timeout=sent.timeout)
+        failure = self._failure(channel, watched, state, code, clean(error.details() or ""))
         if code in LOGGED:
-            fields = {"module": wrong.module, "address": wrong.address, "state": wrong.state, "code": code, "reason": wrong.reason}
+            fields = {name: getattr(failure, name) for name in ("module", "address", "state", "code", "reason")}
             log.error(LOGGED[code], fields, extra={"tinypool": fields})
-        return wrong
+        return send_error(failure, wire=sent.wire, timeout=sent.timeout)
 
-    def _failure(self, watched: Watched, state: State, code: str, reason: str) -> Failure:
-        if watched.state is not state and state is not State.SHUTDOWN:
-            self._catch_up(watched)  # else the last failure may be that of the time before
-        return Failure(watched.shown, watched.identity.address, str(state), code, reason, watched.last_reason)
+    def _failure(self, channel: PooledChannel, watched: Watched | None, state: State, code: str = "", reason: str = "") -> Failure:
+        last = ""
+        if watched is not None:
+            if watched.state is not state:
+                self._catch_up(watched)  # else the last failure may be that of the time before
+            last = watched.last_reason
+        return Failure(str(channel.identity.key), channel.identity.address, str(state), code, reason, last)
 
 
 class Line:
     """One module's two methods on its pooled channel, made once."""
 
     def __init__(self, channel: PooledChannel) -> None:
+        self.channel = channel
         request, response = module_pb2.MessageRequest, module_pb2.MessageResponse
         note, answer = module_pb2.Message, module_pb2.Response
         self._methods: dict[Wire, Any] = {
@@ -188,11 +190,11 @@ class Line:
             grpc.RpcError: it was not answered.
             AnsweredWithErrorError: it was, with an error in the answer.
         """
-        return _read(self._methods[sent.wire](sent.request, **sent.how))
+        return _read(self._methods[sent.wire](sent.request(), *sent.settings()))
 
     async def call_async(self, sent: Message) -> bytes:
         """As `call`, without a thread: the loop is told when the call has ended. A coroutine that is cancelled gives the call up."""
-        call = self._methods[sent.wire].future(sent.request, **sent.how)
+        call = self._methods[sent.wire].future(sent.request(), *sent.settings())
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
 

@@ -4,6 +4,7 @@ It costs a call some microseconds and changes nothing about it: the serializers 
 around them, and a call that goes on in the background (a future, a stream) is held weakly, so that forgetting it still cancels it.
 """
 
+import time
 from collections.abc import Callable
 from typing import Any
 from weakref import ref
@@ -20,7 +21,11 @@ LONGEST_REASON = 1_000
 HURRY_AGAIN = 100_000_000
 """Nanoseconds between two hints to the observer, however many calls fail."""
 
+SETTLING = 1.0
+"""Seconds at most to wait for the threads of gRPC."""
+
 CODES = {code: Code(code.name) for code in grpc.StatusCode}
+OK = Code.OK
 
 Serializer = Callable[[Any], bytes]
 Deserializer = Callable[[bytes], Any]
@@ -31,29 +36,77 @@ class CallLog:
 
     def __init__(self, append: Callable[[Call], None], clock: Clock, hurry: Callable[[], None]) -> None:
         """`append`: takes each call that has ended. `hurry`: told when a call says that its module is unavailable."""
-        self._append = append
+        self.append = append
+        self.epoch, self.monotonic = clock
+        """The record's clock in two parts, since a call may not wait for a function of ours where one of Python's own does."""
         self._hurry = hurry
         self._hurried = 0
-        self.now = clock.now
+        self._background: dict[int, ref[Any]] = {}
 
-    def write(self, call: Call) -> None:
+    # `start` is always on the monotonic clock, nanoseconds.
+
+    def fail(self, counted: "Counted", method: str, start: int, error: BaseException) -> None:
+        """Write down a call that ended with an error of gRPC's, or whose caller was interrupted while it waited."""
+        if isinstance(error, grpc.Call):
+            self.end(counted, method, start, CODES[error.code()], error.details())
+        else:
+            self.end(counted, method, start, Code.CANCELLED, f"interrupted by {type(error).__name__}")
+
+    def follow(self, counted: "Counted", method: str, start: int, call: Any, free: Callable[["Counted"], object]) -> None:
+        """Write down a call that goes on in the background, as `call`, when it ends; then tell `free` that its counters are free."""
+        followed = ref(call)  # gRPC cancels a call that nobody holds any more; its own list of callbacks must not be who does
+
+        def ended() -> None:
+            alive = followed()
+            if alive is None:
+                self.end(counted, method, start, Code.CANCELLED, "nobody held it any more")
+            else:
+                code = CODES[alive.code()]
+                self.end(counted, method, start, code, None if code is OK else alive.details())
+            self._background.pop(id(counted), None)
+            free(counted)
+
+        self._background[id(counted)] = followed
+        if not call.add_callback(ended):
+            ended()
+
+    def settle(self) -> None:
+        """Return when each call that has ended is written down.
+
+        gRPC first wakes who waits for a call in the background and then tells us, in a thread of its own; so whoever had the result
+        and asks for the record at once might be too early.
+        """
+        by = time.monotonic() + SETTLING
+        for key, followed in list(self._background.items()):
+            call = followed()
+            while call is not None and not call.is_active() and self._background.get(key) is followed and time.monotonic() < by:
+                time.sleep(0.0002)
+
+    def end(self, counted: "Counted", method: str, start: int, code: Code, details: str | None) -> None:
         """Write down a call that has just ended."""
-        if call.code is Code.UNAVAILABLE and call.end - self._hurried > HURRY_AGAIN:
-            self._hurried = call.end
+        end = self.epoch + self.monotonic()
+        reason = clean(details)[:LONGEST_REASON] if details else ""
+        if code is Code.UNAVAILABLE and end - self._hurried > HURRY_AGAIN:
+            self._hurried = end
             self._hurry()
-        self._append(call)
+        self.append(Call(counted.channel, method, self.epoch + start, end, code, counted.sent, counted.received, reason))
 
 
-class Meter:
-    """Counts the bytes of one call."""
+class Counted:
+    """A multicallable of one channel whose serializers count bytes, for one call at a time."""
 
-    __slots__ = ("received", "sent")
+    __slots__ = ("channel", "generation", "multicallable", "received", "sent")
 
-    def __init__(self) -> None:
+    def __init__(self, channel: ChannelIdentity, generation: int) -> None:
+        self.channel = channel
+        """What the record calls the channel."""
+        self.generation = generation
+        """Of the route's tenure."""
+        self.multicallable: Any = None
         self.sent = 0
         self.received = 0
 
-    def sending(self, serializer: Serializer | None) -> Serializer:
+    def serializing(self, serializer: Serializer | None) -> Serializer:
         """The serializer, with each message's bytes counted."""
 
         def serialize(message: Any) -> bytes:
@@ -63,7 +116,7 @@ class Meter:
 
         return serialize
 
-    def receiving(self, deserializer: Deserializer | None) -> Deserializer:
+    def deserializing(self, deserializer: Deserializer | None) -> Deserializer:
         """The deserializer, with each message's bytes counted."""
 
         def deserialize(serialized: bytes) -> Any:
@@ -71,51 +124,3 @@ class Meter:
             return serialized if deserializer is None else deserializer(serialized)
 
         return deserialize
-
-
-class Recording:
-    """One call under way: `answered`, `failed` or `follow` tells its end, once."""
-
-    __slots__ = ("_channel", "_log", "_method", "_start", "meter")
-
-    def __init__(self, log: CallLog, method: str) -> None:
-        self._log = log
-        self._method = method
-        self._start = log.now()
-        self.meter = Meter()
-
-    def on(self, channel: ChannelIdentity) -> None:
-        """It begins on this channel; said again if that one was closed just then and it begins anew on the next."""
-        self._channel = channel
-        self.meter.sent = 0
-
-    def answered(self) -> None:
-        """It ended well."""
-        self._end(Code.OK, "")
-
-    def failed(self, error: BaseException) -> None:
-        """It ended with an error of gRPC's, or whoever waited for it was interrupted."""
-        if isinstance(error, grpc.Call):
-            self._end(CODES[error.code()], error.details() or "")
-        else:
-            self._end(Code.CANCELLED, f"interrupted by {type(error).__name__}")
-
-    def follow(self, call: Any) -> None:
-        """It goes on in the background; `call` is what gRPC gave for it."""
-        followed = ref(call)  # gRPC cancels a call that nobody holds any more; its own list of callbacks must not be who does
-
-        def ended() -> None:
-            alive = followed()
-            if alive is None:
-                self._end(Code.CANCELLED, "nobody held it any more")
-            else:
-                code = CODES[alive.code()]
-                self._end(code, "" if code is Code.OK else alive.details() or "")
-
-        if not call.add_callback(ended):
-            ended()
-
-    def _end(self, code: Code, reason: str) -> None:
-        log, meter = self._log, self.meter
-        reason = clean(reason)[:LONGEST_REASON] if reason else ""
-        log.write(Call(self._channel, self._method, self._start, log.now(), code, meter.sent, meter.received, reason))

@@ -1,13 +1,15 @@
 """The four kinds of calls through a route: each takes the module's current channel at the moment it is made."""
 # ruff: noqa: FBT001, PLR0917  the signatures are gRPC's
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import grpc
 
-from tinypool_nb.channels.calls import Deserializer, Recording, Serializer
+from tinypool_nb.channels.calls import OK, CallLog, Counted, Deserializer, Serializer
 from tinypool_nb.channels.route import CLOSED, Ended, Route, Tenure
+from tinypool_nb.core.events import Call
 
 if TYPE_CHECKING:  # generic in the type stubs, plain at run time
     UnaryUnary = grpc.UnaryUnaryMultiCallable[Any, Any]
@@ -21,10 +23,12 @@ else:
     StreamStream = grpc.StreamStreamMultiCallable
 
 Metadata = tuple[tuple[str, str | bytes], ...]
+FREE = 64
+"""Multicallables of ended calls that one method of a stub keeps for the next ones."""
 
 
 class Method(NamedTuple):
-    """What a stub says of one of its methods. Any, since the type stubs do not know what generated code passes."""
+    """What a stub says of one of its methods."""
 
     kind: str
     """The method of grpc.Channel that makes its multicallable, such as `unary_unary`."""
@@ -35,15 +39,14 @@ class Method(NamedTuple):
     registered: bool | None
 
     def open(self, channel: Any) -> Any:
-        """Its multicallable on one channel."""
+        """Its multicallable on one channel. Any, since the type stubs do not know what generated code passes."""
         return getattr(channel, self.kind)(self.name, self.serializer, self.deserializer, self.registered)
 
 
 class Routed:
-    """What the four share: the multicallable of the current channel.
+    """What the four share: the multicallable of the current channel, made at the first call on it and kept until the next channel.
 
-    It is made at the first call on it and kept until the next channel; each call that is recorded has one of its own, which counts
-    its bytes.
+    Of calls that are recorded each has one of its own for as long as it lasts, so that its bytes can be told from those of others.
     """
 
     background = frozenset({"future"})
@@ -53,53 +56,77 @@ class Routed:
         self._route = route
         self._method = method
         self._name = method.name.removeprefix("/")
+        self._is_unary = method.kind.startswith("unary")
         # Generation and multicallable, in one tuple: no thread may see the one of this channel with the other of that.
         self._opened: tuple[int, Any] = (0, None)
+        self._free: deque[Counted] = deque(maxlen=FREE)
 
     def _call(self, verb: str, *call: Any) -> Any:
-        """Make the call, and write it down."""
-        calls = self._route.calls
-        if calls is None:
-            return self._begin(self._kept, verb, call)
-        recording = Recording(calls, self._name)
-        meter = recording.meter
-        method = self._method._replace(
-            serializer=meter.sending(self._method.serializer), deserializer=meter.receiving(self._method.deserializer)
-        )
-
-        def opened(tenure: Tenure | Ended) -> Any:
-            recording.on(tenure.identity)
-            return self._route.open(tenure, method.open)
-
-        try:
-            result = self._begin(opened, verb, call)
-        except (grpc.RpcError, KeyboardInterrupt) as error:
-            recording.failed(error)
-            raise
-        if verb in self.background:
-            recording.follow(result)
-        else:
-            recording.answered()
-        return result
-
-    def _begin(self, opened: Callable[[Tenure | Ended], Any], verb: str, call: tuple[Any, ...]) -> Any:
         """Make the call; again, if the channel was replaced and closed between our taking it and the call's start."""
+        log = self._route.calls
+        if log is not None:
+            return self._recorded(log, verb, call)
         while True:
             tenure = self._route.current  # held until the call has ended or is under way: see Tenure
             try:
-                return getattr(opened(tenure), verb)(*call)
+                generation, opened = self._opened
+                if generation != tenure.generation:
+                    opened = self._route.open(tenure, self._method.open)
+                    self._opened = (tenure.generation, opened)
+                return getattr(opened, verb)(*call)
             except ValueError as error:
                 if tenure is self._route.current or not str(error).startswith(CLOSED):
                     raise
             finally:
                 del tenure  # else the traceback of a failed call would hold it, in a notebook until the next error
 
-    def _kept(self, tenure: Tenure | Ended) -> Any:
-        generation, opened = self._opened
-        if generation != tenure.generation:
-            opened = self._route.open(tenure, self._method.open)
-            self._opened = (tenure.generation, opened)
-        return opened
+    def _recorded(self, log: CallLog, verb: str, call: tuple[Any, ...]) -> Any:
+        """As `_call`, and write it down. What is done here is done in the midst of a call, with cold caches: each step counts."""
+        start = log.monotonic()
+        while True:
+            tenure = self._route.current
+            try:
+                counted = self._take(tenure)
+                result = getattr(counted.multicallable, verb)(*call)
+            except ValueError as error:
+                if tenure is self._route.current or not str(error).startswith(CLOSED):
+                    raise
+            except (grpc.RpcError, KeyboardInterrupt) as error:
+                log.fail(counted, self._name, start, error)
+                raise
+            else:
+                break
+            finally:
+                del tenure
+        if verb in self.background:
+            log.follow(counted, self._name, start, result, self._give_back)
+        else:
+            epoch, end = log.epoch, log.monotonic()
+            log.append(Call(counted.channel, self._name, epoch + start, epoch + end, OK, counted.sent, counted.received, ""))
+            self._give_back(counted)
+        return result
+
+    def _take(self, tenure: Tenure | Ended) -> Counted:
+        """A multicallable that no call uses, with its counters at 0."""
+        while self._free:
+            try:
+                counted = self._free.pop()
+            except IndexError:  # another thread was quicker
+                break
+            if counted.generation == tenure.generation:
+                counted.sent = counted.received = 0
+                return counted
+            self._free.clear()  # all of them are of a channel that was replaced
+        counted = Counted(tenure.identity, tenure.generation)
+        kind, name, serializer, deserializer, registered = self._method
+        method = Method(kind, name, counted.serializing(serializer), counted.deserializing(deserializer), registered)
+        counted.multicallable = self._route.open(tenure, method.open)
+        return counted
+
+    def _give_back(self, counted: Counted) -> None:
+        # Not after a stream of requests: its thread may still serialize one when the call has ended, and would count it for another call.
+        if self._is_unary and counted.generation == self._route.current.generation:
+            self._free.append(counted)
 
 
 class RoutedUnaryUnary(Routed, UnaryUnary):

@@ -57,8 +57,8 @@ class ClientPool:
         self._pid = os.getpid()
         self._current = CurrentStates()
         self._observer = Observer(self.journal, self._current, share=self.options.observer_share)
-        calls = CallLog(self.journal.append, self.journal.clock, self._observer.hurry)
-        self._modules = Modules(self._observer, self._current, self.journal.clock, calls)
+        self._calls = CallLog(self.journal.append, self.journal.clock, self._observer.hurry)
+        self._modules = Modules(self._observer, self._current, self.journal.clock, self._calls)
         self._faces = self._modules.faces
         self._sender = Sender(self._modules, self._observer.catch_up_with, lambda _operation, _status: None)
         self.follower = Follower(self.journal)
@@ -181,9 +181,7 @@ class ClientPool:
         Source: the page's Error Handling.
         """
         self._check_open("send")
-        sent = Message(
-            to=to, payload=payload, timeout=timeout, wire=wire, wait_for_ready=wait_for_ready, sender=sender, edge=edge, depth=depth
-        )
+        sent = Message(to, payload, timeout, wire, wait_for_ready, sender, edge, depth)
         return self._sender.send(name, sent)
 
     async def send_async(
@@ -201,9 +199,7 @@ class ClientPool:
     ) -> bytes:
         """As `send`, for `await`: no thread waits, and a coroutine that is cancelled gives the call up."""
         self._check_open("send_async")
-        sent = Message(
-            to=to, payload=payload, timeout=timeout, wire=wire, wait_for_ready=wait_for_ready, sender=sender, edge=edge, depth=depth
-        )
+        sent = Message(to, payload, timeout, wire, wait_for_ready, sender, edge, depth)
         return await self._sender.send_async(name, sent)
 
     def health(self) -> dict[str, State]:
@@ -285,6 +281,7 @@ class ClientPool:
         """Read what may have happened, so that the journal is complete up to this moment."""
         self._check_usable("catch_up")
         self._observer.catch_up()
+        self._calls.settle()
 
     def close(self, drain: float = 0.0) -> None:
         """Close every connection, with its SHUTDOWN recorded, and end all threads. What was recorded stays.

@@ -151,6 +151,11 @@ class PooledChannel(grpc.Channel):
         state = None if self._state is None else self._state()
         return f"<PooledChannel {key} at {address}, generation {generation}{'' if state is None else f', {state}'}>"
 
+    @property
+    def identity(self) -> ChannelIdentity:
+        """What the record calls the current channel, or the last one there was: module, address, generation, transport."""
+        return self._identity
+
     # For the pool, which owns the channels: it closes one only after `replace` or `retire` has returned it.
 
     def replace(self, channel: grpc.Channel, identity: ChannelIdentity, calls: CallLog | None = None) -> grpc.Channel:

@@ -56,12 +56,14 @@ class Record:
         """Each call that has ended: start, end, method, code, bytes and the reason of a failure. What was said in it is not kept."""
         from tinypool_nb.views import frames
 
+        self.catch_up()
         return frames.calls(self.journal, since=since)
 
     def latency(self, *, since: Since = None) -> pd.DataFrame:
         """A row a module: how many calls, how many failed, and the quantiles of their durations."""
         from tinypool_nb.views import frames
 
+        self.catch_up()
         return frames.latency(self.journal, since=since)
 
     def intervals(self) -> pd.DataFrame:

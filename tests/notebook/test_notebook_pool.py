@@ -93,18 +93,21 @@ def test_a_module_that_drains_is_no_connection_any_more(pool: tp.Pool) -> None:
 def test_stream_gives_only_what_is_new_and_ends_with_the_pool(pool: tp.Pool) -> None:
     frames: list[pd.DataFrame] = []
 
-    async def listen() -> None:
+    async def listen(called: asyncio.Event) -> None:
         async for frame in pool.stream(every=0.02):
             frames.append(frame)
             if len(frames) == 1:
                 pool.reconnect(HTTP)
             if "READY" in list(frame.state):
+                await called.wait()  # else closing would cancel the call
                 pool.close()
 
     async def scene() -> None:
-        listening = asyncio.create_task(listen())
+        called = asyncio.Event()
+        listening = asyncio.create_task(listen(called))
         await asyncio.sleep(0)  # it has begun to listen
         await asyncio.to_thread(call, pool)
+        called.set()
         await asyncio.wait_for(listening, 20)
 
     asyncio.run(scene())

@@ -56,7 +56,7 @@ class Tls:
         OptionsError: bytes are not PEM of the right kind, a key is encrypted, one of certificate and key is missing, or `server_name`
             is no name.
 
-    Source: grpc/grpc `doc/ssl_security_for_credentials.md`; RFC 7468 (PEM).
+    Source: grpc.io, "Authentication"; RFC 7468 (PEM).
     """
 
     roots: Pem | None = None
@@ -71,7 +71,10 @@ class Tls:
     key: Pem | None = None
     """The private key of `certificate`, not encrypted; given together with it."""
     server_name: str | None = None
-    """The name that the server's certificate must have, where it is not the host of the address."""
+    """The name that the server's certificate must have, where it is not the host of the address; the server hears it too, as the host.
+
+    It is needed where an address lists several endpoints, since gRPC looks for one name in all their certificates.
+    """
 
     def __post_init__(self) -> None:
         _hold(self, "roots", _checked("Tls.roots", self.roots))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tinypool_nb.core.options import Keepalive as Keepalive
     from tinypool_nb.core.options import PoolOptions as PoolOptions
     from tinypool_nb.core.states import State as State
+    from tinypool_nb.core.tls import Tls as Tls
     from tinypool_nb.errors import AccessError as AccessError
     from tinypool_nb.errors import AddressError as AddressError
     from tinypool_nb.errors import AmbiguousModuleError as AmbiguousModuleError
@@ -95,6 +96,7 @@ _HOMES = {
     "SharedChannelError": "tinypool_nb.errors",
     "State": "tinypool_nb.core.states",
     "TinypoolError": "tinypool_nb.errors",
+    "Tls": "tinypool_nb.core.tls",
     "UnavailableError": "tinypool_nb.errors",
     "UnknownModuleError": "tinypool_nb.errors",
     "WaitTimeoutError": "tinypool_nb.errors",
@@ -144,6 +146,7 @@ __all__ = [
     "SharedChannelError",
     "State",
     "TinypoolError",
+    "Tls",
     "UnavailableError",
     "UnknownModuleError",
     "WaitTimeoutError",

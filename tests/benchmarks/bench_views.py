@@ -43,6 +43,7 @@ def record(modules: int, each: int) -> pd.DataFrame:
             "end": pd.DatetimeIndex(end.ravel().view("datetime64[ns]"), tz="UTC"),
             "namespace": pd.Categorical.from_codes(np.full(modules * each, -1, dtype=np.int8), categories=pd.Index([], dtype=object)),
             "module": pd.Categorical.from_codes(np.repeat(np.arange(modules, dtype=np.int16), each), categories=pd.Index(names)),
+            "transport": pd.Categorical.from_codes(np.zeros(modules * each, dtype=np.int8), categories=pd.Index(["plaintext"])),
             "state": pd.Categorical.from_codes(state, categories=pd.Index([str(one) for one in STATES]), ordered=True),
             "reason": pd.Categorical.from_codes((state == 3).astype(np.int8), categories=pd.Index(REASONS)),
         }

@@ -16,6 +16,7 @@ def test_the_page_s_defaults() -> None:
         "keepalive": {"time": 10.0, "timeout": 3.0, "without_calls": True},
         "backoff": {"initial": 1.0, "maximum": 120.0, "min_connect_timeout": 20.0},
         "load_balancing": "pick_first",
+        "tls": None,
         "drain": 30.0,
         "history": 5_000_000,
         "observer_share": 0.01,

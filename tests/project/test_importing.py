@@ -6,7 +6,23 @@ import sys
 
 import pytest
 
-HEAVY = ("IPython", "anywidget", "google.protobuf", "grpc", "ipywidgets", "kubernetes", "nbconvert", "numpy", "pandas", "plotly", "pyarrow")
+HEAVY = (
+    "IPython",
+    "anywidget",
+    "cryptography",
+    "google.protobuf",
+    "grpc",
+    "ipywidgets",
+    "kubernetes",
+    "nbconvert",
+    "numpy",
+    "pandas",
+    "plotly",
+    "pyarrow",
+    "ssl",
+    "trustme",
+)
+
 
 WATCHED_IMPORT = """
 import json, os, sys

@@ -32,8 +32,8 @@ def _columns(rows: Sequence[tuple[Any, ...]], count: int) -> list[tuple[Any, ...
 
 
 @pytest.fixture(name="make_intervals", scope="session")
-def _make_intervals() -> Callable[[Sequence[IntervalRow]], pd.DataFrame]:
-    def make(rows: Sequence[IntervalRow]) -> pd.DataFrame:
+def _make_intervals() -> Callable[..., pd.DataFrame]:
+    def make(rows: Sequence[IntervalRow], transports: Sequence[str] | None = None) -> pd.DataFrame:
         namespace, module, start, end, state, reason = _columns(rows, 6)
         return pd.DataFrame(
             {
@@ -41,6 +41,7 @@ def _make_intervals() -> Callable[[Sequence[IntervalRow]], pd.DataFrame]:
                 "end": _times(end),
                 "namespace": pd.Categorical(namespace),
                 "module": pd.Categorical(module),
+                "transport": pd.Categorical(list(transports or ["plaintext"] * len(rows))),
                 "state": pd.Categorical.from_codes(list(state), categories=pd.Index([str(one) for one in STATES]), ordered=True),
                 "reason": pd.Categorical(reason),
             }

@@ -94,6 +94,34 @@ def test_hover_tells_module_state_duration_times_and_reason(make_intervals: Any)
     assert all(trace.hovertemplate is None for trace in traces.values())
 
 
+def test_plaintext_is_said_in_the_subtitle_and_on_every_segment(make_intervals: Any) -> None:
+    figure = timeline(make_intervals(LIFE), now=NOW)
+    assert figure.layout.title.subtitle.text.endswith(" · plaintext")
+    assert list(figure.layout.yaxis.ticktext) == ["a"], "where all are, no lane says so"
+    assert all("UTC<br>plaintext" in hover for hover in all_hovers(figure))
+
+
+def test_where_transports_differ_lanes_of_plaintext_modules_say_so(make_intervals: Any) -> None:
+    names, transports = ["a", "b", "c" * 253, "d"], ["TLS", "plaintext", "plaintext", "mutual TLS"]
+    intervals = make_intervals([(None, name, 0, None, 2, "") for name in names], transports)
+    figure = timeline(intervals, now=NOW)
+    assert figure.layout.title.subtitle.text.endswith(" · 1 TLS, 1 mutual TLS, 2 plaintext")
+    labels = list(figure.layout.yaxis.ticktext)
+    assert [label.endswith(" (plaintext)") for label in labels] == [False, True, True, False]
+    assert labels[:2] == ["a", "b (plaintext)"]
+    assert [hover.rpartition("<br>")[2] for hover in bars(figure)["READY"].hovertext] == transports
+    assert list(timeline(intervals, now=NOW, modules=["b", "new"]).layout.yaxis.ticktext) == ["b", "new"], "chosen by the shown key"
+
+
+def test_a_module_that_was_secured_meanwhile_is_labelled_as_it_is_now(make_intervals: Any) -> None:
+    intervals = make_intervals(
+        [(None, "a", 0, 30, 2, ""), (None, "a", 30, None, 2, ""), (None, "b", 0, None, 2, "")], ["plaintext", "TLS", "TLS"]
+    )
+    figure = timeline(intervals, now=NOW)
+    assert figure.layout.title.subtitle.text.endswith(" · TLS")
+    assert ["UTC<br>plaintext" in hover for hover in bars(figure)["READY"].hovertext] == [True, False, False]
+
+
 def test_local_time_is_added_where_it_differs() -> None:
     code = """
 import numpy as np
@@ -213,7 +241,8 @@ def test_one_instant_is_a_timeline_too(make_intervals: Any) -> None:
 def test_description_is_plain_text(make_intervals: Any) -> None:
     description = timeline(make_intervals(LIFE), now=NOW).layout.meta["description"]
     assert description == (
-        "A timeline of the gRPC connections of 1 module from 2026-02-02 02:40:00 to 02:41:00 UTC. At its end: 1 READY. "
+        "A timeline of the gRPC connections of 1 module from 2026-02-02 02:40:00 to 02:41:00 UTC. "
+        "Transport: plaintext. At its end: 1 READY. "
         "1 module failed 1 time; the longest failure was 12.2 s, of a. 1 gap in the record is shown as unknown."
     )
     closed = timeline(make_intervals([(None, "a", 0, 5, 2, "")]), now=NOW).layout.meta["description"]

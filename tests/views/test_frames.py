@@ -145,6 +145,13 @@ def test_intervals_follow_each_other() -> None:
     assert list(b["duration"]) == [5]
 
 
+def test_intervals_tell_how_each_was_secured() -> None:
+    plain, secure = channel(), channel(generation=2)._replace(transport="mutual TLS")
+    frame = frames.intervals(journal_of(row(0, None, IDLE, plain), row(1, None, IDLE, secure), row(2, IDLE, READY, secure)))
+    assert list(frame["transport"]) == ["plaintext", "mutual TLS", "mutual TLS"]
+    assert frame["transport"].cat.codes.dtype == np.int8
+
+
 def test_summary_adds_up() -> None:
     one = frames.summary(story()).set_index("module").loc["a"]
     assert list(one[["idle", "connecting", "ready", "transient_failure", "gap"]]) == [2, 1, 10 + 4 + 70, 3, 10]

@@ -104,13 +104,24 @@ def test_text_timeline(make_intervals: Any, make_marks: Any) -> None:
     marks = make_marks([(30, "action", None, "a", "kill"), (45, "note", None, None, "deployed\nv2")])
     lines = timeline_text(make_intervals(LIFE), marks, now=NOW, width=46).splitlines()
     assert lines == [
-        "2026-02-02 02:40:00 to 02:41:00 UTC · 1 min 0 s",
+        "2026-02-02 02:40:00 to 02:41:00 UTC · 1 min 0 s · plaintext",
         "a               ···▒▒▒█████████××××××???██████",
         "tinysystems/a                  ███████████████",
         "                · IDLE   ▒ CONNECTING   █ READY   × TRANSIENT_FAILURE   ? unknown",
         "2026-02-02 02:40:30.000 UTC  a: kill",
         "2026-02-02 02:40:45.000 UTC  deployed v2",
     ]
+
+
+def test_plaintext_is_labelled_where_transports_differ(make_intervals: Any) -> None:
+    intervals = make_intervals([(None, name, 0, None, 2, "") for name in ("a", "b")], ["TLS", "plaintext"])
+    svg = timeline_svg(intervals, now=NOW)
+    assert {"a", "b (plaintext)"} <= set(texts(svg))
+    assert any(text.endswith(" · 1 TLS, 1 plaintext") for text in texts(svg))
+    lines = timeline_text(intervals, now=NOW, width=60).splitlines()
+    assert lines[0].endswith(" · 1 TLS, 1 plaintext")
+    assert lines[1:3] == [f"{'a':32} {'█' * 27}", f"{'b (plaintext)':32} {'█' * 27}"]
+    assert "Transport: 1 TLS, 1 plaintext." in (parsed(svg).findtext(f"{SVG}desc") or "")
 
 
 def test_text_timeline_is_bounded_and_safe(make_intervals: Any) -> None:

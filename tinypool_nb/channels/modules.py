@@ -75,6 +75,7 @@ class Modules:
 
         Raises:
             PoolClosedError, UnknownModuleError, AmbiguousModuleError: as `decide`.
+            OptionsError: as `decide`, or a file of a Tls cannot be used; then all is as before.
         """
         tell = Tell(None, "", "", "unchanged")
         with self._lock:
@@ -94,7 +95,7 @@ class Modules:
         """Opening a channel dials nothing and takes some 20 us, so it may happen under the lock: then no order can go wrong."""
         key, entry = action.key, action.entry
         born = self._clock.now() - MILLISECOND  # core's stamps are rounded down to milliseconds, and none is older than this one
-        identity = ChannelIdentity(next(numbers), key, entry.address.text, entry.generation)
+        identity = ChannelIdentity(next(numbers), key, entry.address.text, entry.generation, entry.options.transport.value)
         channel = open_channel(entry.address.target, identity.number, entry.options)
         old = self._watched.get(key)
         calls = self._calls if entry.options.record_calls else None

@@ -5,6 +5,7 @@ import os
 
 import grpc
 
+from tinypool_nb.channels.credentials import channel_credentials
 from tinypool_nb.core.options import PoolOptions
 from tinypool_nb.errors import OptionsError
 
@@ -70,6 +71,8 @@ def arguments(options: PoolOptions, *, trace_bytes: int = TRACE_BYTES) -> Argume
     ]
     if options.load_balancing != "pick_first":  # which is gRPC's own default
         pairs.append(("grpc.service_config", json.dumps({"loadBalancingConfig": [{options.load_balancing: {}}]})))
+    if options.tls is not None and options.tls.server_name is not None:
+        pairs.append(("grpc.ssl_target_name_override", options.tls.server_name))
     return tuple(pairs)
 
 
@@ -81,15 +84,21 @@ def open_channel(target: str, number: int, options: PoolOptions) -> grpc.Channel
         number: the channel's number, unique in the process (`ChannelIdentity.number`).
         options: the pool's settings.
 
+    Raises:
+        OptionsError: a file of `options.tls` cannot be used.
+
     Source: the page's Register and Lazy Connection; grpc/grpc `doc/naming.md`.
     """
-    return grpc.insecure_channel(f"{target}#{tag(number)}", arguments(options))
+    tagged = f"{target}#{tag(number)}"
+    if options.tls is None:
+        return grpc.insecure_channel(tagged, arguments(options))
+    return grpc.secure_channel(tagged, channel_credentials(options.tls), arguments(options))
 
 
 def tag(number: int) -> str:
     """What marks channel `number` of this process in channelz, as the fragment of its target.
 
-    gRPC core ignores a fragment: neither the name resolved nor the authority sent holds it.
+    gRPC core ignores a fragment: neither the name resolved, nor the authority sent, nor the name that a certificate must have holds it.
     """
     return f"tp{os.getpid()}-{number}"
 

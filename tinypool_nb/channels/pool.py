@@ -9,6 +9,7 @@ from typing import Self
 
 from tinypool_nb.channels.calling import Message, Sender
 from tinypool_nb.channels.calls import CallLog
+from tinypool_nb.channels.credentials import channel_credentials
 from tinypool_nb.channels.current import CurrentStates
 from tinypool_nb.channels.health import HealthChecks
 from tinypool_nb.channels.modules import Modules
@@ -40,6 +41,9 @@ class ClientPool:
         options: settings for all modules; a module may have its own.
         health_checks: seconds between periodic health checks; None leaves them off.
 
+    Raises:
+        OptionsError: a setting was refused, or a file of `options.tls` cannot be used.
+
     Example:
         >>> with ClientPool() as pool:
         ...     pool.register("http-module-v1", "127.0.0.1:50051")
@@ -53,6 +57,8 @@ class ClientPool:
         self.options = PoolOptions() if options is None else options
         if not isinstance(self.options, PoolOptions):
             raise OptionsError("options", options, "a tp.PoolOptions")
+        if self.options.tls is not None:
+            channel_credentials(self.options.tls)  # a file that is missing is told here, not at the first module
         self.journal = Journal(history=self.options.history)
         self._pid = os.getpid()
         self._current = CurrentStates()
@@ -134,8 +140,11 @@ class ClientPool:
     def reconnect(self, name: str | ModuleKey) -> None:
         """Connect afresh, now: a new channel without the old one's backoff. Calls under way on the old one end well.
 
+        Files of a Tls are read anew, so a renewed certificate is taken here.
+
         Raises:
             UnknownModuleError, AmbiguousModuleError, PoolClosedError
+            OptionsError: such a file cannot be used; the old channel stays.
         """
         self._carry_out(Reconnect(name))
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 from tinypool_nb.core.addresses import Address
 from tinypool_nb.core.keys import ModuleKey, need_key
 from tinypool_nb.core.options import PoolOptions
-from tinypool_nb.errors import PoolClosedError
+from tinypool_nb.errors import OptionsError, PoolClosedError, shown
 
 Kept = TypeVar("Kept")
 
@@ -118,6 +118,7 @@ def decide(table: Table, command: Command) -> tuple[Table, tuple[Action, ...]]:
 
     Raises:
         PoolClosedError: register or reconnect after close.
+        OptionsError: register of several endpoints with TLS, which need a `server_name`.
         UnknownModuleError, AmbiguousModuleError: reconnect of a name that is not, or not only, one module.
     """
     match command:
@@ -134,6 +135,9 @@ def decide(table: Table, command: Command) -> tuple[Table, tuple[Action, ...]]:
 def _register(table: Table, key: ModuleKey, address: Address, options: PoolOptions) -> tuple[Table, tuple[Action, ...]]:
     if table.closed:
         raise PoolClosedError("register")
+    if options.tls is not None and options.tls.server_name is None and len(address.endpoints) > 1:
+        # gRPC core looks for one name in the certificates of all endpoints, and takes the whole list for it.
+        raise OptionsError("Tls.server_name", None, f"{shown(str(address))} lists several endpoints: say the name in their certificates")
     old = table.entries.get(key)
     if old is None:
         return _open(table, key, address, options, Tell(key, f"register {address}", "register", "ok"), connect=False)

@@ -3,9 +3,10 @@
 They are mapped to gRPC's channel arguments in one place, `tinypool_nb.channels.opening`.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, get_args
 
+from tinypool_nb.core.tls import Tls, Transport, public
 from tinypool_nb.errors import OptionsError
 
 LoadBalancing = Literal["pick_first", "round_robin"]
@@ -76,6 +77,8 @@ class PoolOptions:
     backoff: Backoff = field(default_factory=Backoff)
     load_balancing: LoadBalancing = "pick_first"
     """`round_robin` spreads calls over all addresses that a name resolves to."""
+    tls: Tls | None = None
+    """How connections are secured; None is plaintext, the page's insecure credentials."""
     drain: float = 30.0
     """Seconds at most that a replaced channel stays open for the calls under way on it."""
     history: int = 5_000_000
@@ -92,15 +95,22 @@ class PoolOptions:
             raise OptionsError("backoff", self.backoff, "a tp.Backoff")
         if self.load_balancing not in get_args(LoadBalancing):
             raise OptionsError("load_balancing", self.load_balancing, f"one of {', '.join(get_args(LoadBalancing))}")
+        if self.tls is not None and not isinstance(self.tls, Tls):
+            raise OptionsError("tls", public(self.tls), "a tp.Tls, or None for plaintext")
         _between("drain", self.drain, 0.0, DAY)
         if not isinstance(self.history, int) or isinstance(self.history, bool) or not 1_000 <= self.history <= 1_000_000_000:
             raise OptionsError("history", self.history, "an int from 1,000 to 1,000,000,000 rows")
         _flag("record_calls", self.record_calls)
         _between("observer_share", self.observer_share, 0.0001, 1.0)
 
+    @property
+    def transport(self) -> Transport:
+        """How connections of these settings are secured."""
+        return Transport.PLAINTEXT if self.tls is None else self.tls.transport
+
     def as_dict(self) -> dict[str, object]:
         """The settings as plain nested dicts, for a recording; no secret is among them."""
-        return asdict(self)
+        return {**asdict(replace(self, tls=None)), "tls": None if self.tls is None else self.tls.as_dict()}
 
 
 def check_period(option: str, seconds: object) -> None:

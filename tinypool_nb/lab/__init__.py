@@ -12,14 +12,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tinypool_nb.lab.certificates import TlsMode
     from tinypool_nb.lab.flapping import FlappingServer
     from tinypool_nb.lab.lab import Lab
     from tinypool_nb.lab.modules import Module, Replica
     from tinypool_nb.lab.servers import ServerState
 
-__all__ = ["FlappingServer", "Lab", "Module", "Replica", "ServerState"]
+__all__ = ["FlappingServer", "Lab", "Module", "Replica", "ServerState", "TlsMode"]
 
-_HOMES = {"FlappingServer": "flapping", "Lab": "lab", "Module": "modules", "Replica": "modules", "ServerState": "servers"}
+_HOMES = {
+    "FlappingServer": "flapping",
+    "Lab": "lab",
+    "Module": "modules",
+    "Replica": "modules",
+    "ServerState": "servers",
+    "TlsMode": "certificates",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from types import MappingProxyType, TracebackType
 from typing import Self
 
 from tinypool_nb.core.keys import parse_key
 from tinypool_nb.errors import LabError, OptionsError, shown
 from tinypool_nb.lab.actions import Action, announce
+from tinypool_nb.lab.certificates import Certificates, TlsMode
 from tinypool_nb.lab.modules import Module
 from tinypool_nb.lab.ports import PORTS, Ports
 from tinypool_nb.lab.processes import Processes
@@ -40,7 +42,15 @@ class Lab:
         self._processes = Processes()
         self._starting = threading.Lock()
 
-    def start(self, name: str, *, port: int | None = None, replicas: int = 1, min_ping_interval: float = 5.0) -> Module:
+    def start(
+        self,
+        name: str,
+        *,
+        port: int | None = None,
+        replicas: int = 1,
+        min_ping_interval: float = 5.0,
+        tls: TlsMode | str | bool | None = None,
+    ) -> Module:
         """Start a module and wait until it serves.
 
         Args:
@@ -48,6 +58,8 @@ class Lab:
             port: where; None takes a free one. With replicas, the first of as many consecutive ports.
             replicas: how many servers stand behind its address.
             min_ping_interval: seconds between two keepalive pings that it permits; the modules in the field permit 5.
+            tls: None or False serves plaintext; True or "server" serves TLS, "mutual" asks clients for a certificate too. Bad on
+                purpose: "expired", "other name" and "other CA" (see `TlsMode`). `module.tls` is what connects.
 
         Raises:
             ModuleNameError: the name is refused.
@@ -55,14 +67,22 @@ class Lab:
             LabError: it did not start, for example since another process has the port, or a module of this name is there already.
         """
         with self._starting:
-            return self._start([name], port, replicas, min_ping_interval)[0]
+            return self._start([name], port, replicas, min_ping_interval, TlsMode.parse(tls))[0]
 
-    def start_all(self, names: Iterable[str], *, replicas: int = 1, min_ping_interval: float = 5.0) -> tuple[Module, ...]:
+    def start_all(
+        self, names: Iterable[str], *, replicas: int = 1, min_ping_interval: float = 5.0, tls: TlsMode | str | bool | None = None
+    ) -> tuple[Module, ...]:
         """Start several modules at the same time and wait until all serve; see `start`."""
         with self._starting:
-            return self._start(list(names), None, replicas, min_ping_interval)
+            return self._start(list(names), None, replicas, min_ping_interval, TlsMode.parse(tls))
 
-    def _start(self, names: list[str], port: int | None, replicas: int, min_ping_interval: float) -> tuple[Module, ...]:
+    @cached_property
+    def _certificates(self) -> Certificates:
+        return Certificates()
+
+    def _start(
+        self, names: list[str], port: int | None, replicas: int, min_ping_interval: float, mode: TlsMode | None
+    ) -> tuple[Module, ...]:
         for name in names:
             parse_key(name)
             if name in self._modules:
@@ -74,6 +94,7 @@ class Lab:
             _check("port", port, 1, 65_536 - replicas)
         if isinstance(min_ping_interval, bool) or not isinstance(min_ping_interval, int | float) or not 0 < min_ping_interval <= 86_400:
             raise OptionsError("min_ping_interval", min_ping_interval, "a number of seconds, more than 0 and at most 86400")
+        identity = None if mode is None else self._certificates.server(mode)
         launched = [
             Server(
                 self._processes,
@@ -83,15 +104,18 @@ class Lab:
                     ports=self._ports.draw() if port is None else (port + replica,),
                     min_ping_interval=min_ping_interval,
                 ),
+                identity,
             )
             for name in names
             for replica in range(replicas)
         ]
         started(launched)
+        # Of several endpoints gRPC looks for one name in all their certificates.
+        client = None if mode is None else self._certificates.client(mode, server_name=None if replicas == 1 else "localhost")
         modules = []
         for nth, name in enumerate(names):
             servers = launched[nth * replicas : (nth + 1) * replicas]
-            module = self._modules[name] = Module(name, servers, range(replicas), self._ports, threading.Lock())
+            module = self._modules[name] = Module(name, servers, range(replicas), self._ports, threading.Lock(), tls=client)
             self._ports.taken.update(module.ports)
             announce(Action("start", name, module.address))
             modules.append(module)

@@ -4,6 +4,7 @@ import math
 import threading
 from collections.abc import Callable, Iterable
 
+from tinypool_nb.core.tls import Tls
 from tinypool_nb.errors import LabError, OptionsError, shown
 from tinypool_nb.lab.actions import Action, announce
 from tinypool_nb.lab.ports import Ports
@@ -22,8 +23,9 @@ class Breakable:
     does nothing and is not announced.
     """
 
-    def __init__(self, name: str, servers: list[Server], which: range, ports: Ports, changing: threading.Lock) -> None:
+    def __init__(self, name: str, servers: list[Server], which: range, ports: Ports, changing: threading.Lock, *, tls: Tls | None) -> None:
         self._name = name
+        self._tls = tls
         self._all = servers
         """Every server of the module; the list is shared between the module and its replicas."""
         self._which = which
@@ -45,6 +47,14 @@ class Breakable:
         """Where to connect, ready for `pool.register`: `127.0.0.1:port`, of several servers `ipv4:127.0.0.1:port,127.0.0.1:port`."""
         addresses = ",".join(server.address for server in self._servers)
         return addresses if len(self._servers) == 1 else f"ipv4:{addresses}"
+
+    @property
+    def tls(self) -> Tls | None:
+        """What connects to it: `pool.register(module.name, module.address, options=tp.PoolOptions(tls=module.tls))`; None: plaintext.
+
+        It trusts the lab's authority alone, so it refuses a module whose certificate is bad on purpose.
+        """
+        return self._tls
 
     @property
     def port(self) -> int:
@@ -176,7 +186,9 @@ class Module(Breakable):
     @property
     def replicas(self) -> tuple[Replica, ...]:
         """Its servers one by one, with the same verbs."""
-        return tuple(Replica(self.name, self._all, range(index, index + 1), self._ports, self._changing) for index in self._which)
+        return tuple(
+            Replica(self.name, self._all, range(index, index + 1), self._ports, self._changing, tls=self._tls) for index in self._which
+        )
 
     @property
     def ports(self) -> tuple[int, ...]:

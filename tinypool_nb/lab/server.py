@@ -2,7 +2,7 @@
 
 `tinypool_nb.lab.guard` runs it as `python -m tinypool_nb.lab.server <ServerSettings>`. It prints its port once it serves, ends
 gracefully at the line `stop <seconds>` on its stdin, and at once at the end of its stdin. It imports only what it serves, so that it
-starts quickly.
+starts quickly. Of TLS it is told on its stdin, in the first line (`ServerIdentity`).
 """
 
 import os
@@ -18,6 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from tinypool_nb.lab.answers import HealthServicer, ModuleServicer
+from tinypool_nb.lab.certificates import ServerIdentity
 from tinypool_nb.lab.limits import raise_file_limit
 from tinypool_nb.lab.ports import not_to_be_had
 from tinypool_nb.lab.servers import ServerSettings
@@ -44,7 +45,7 @@ def serve(settings: ServerSettings) -> None:
             ("grpc.keepalive_permit_without_calls", 1),
         ],
     )
-    port = bind(server, settings)
+    port = bind(server, settings, tls_credentials(sys.stdin.readline()) if settings.tls else None)
     servicer = ModuleServicer(settings.name, settings.replica, port)
     module_pb2_grpc.add_ModuleServiceServicer_to_server(servicer, server)
     module_pb2_grpc.add_StreamServiceServicer_to_server(servicer, server)
@@ -66,7 +67,15 @@ def serve(settings: ServerSettings) -> None:
     os._exit(0)
 
 
-def bind(server: grpc.Server, settings: ServerSettings) -> int:
+def tls_credentials(line: str) -> grpc.ServerCredentials:
+    """The credentials of the identity in that line."""
+    identity = ServerIdentity.parse(line)
+    roots = None if identity.client_roots is None else identity.client_roots.encode()
+    pair = (identity.key.encode(), identity.chain.encode())
+    return grpc.ssl_server_credentials([pair], root_certificates=roots, require_client_auth=roots is not None)
+
+
+def bind(server: grpc.Server, settings: ServerSettings, credentials: grpc.ServerCredentials | None) -> int:
     """Take the first port that is free; the server itself binds it, so that nobody can take it between choosing and serving.
 
     Raises:
@@ -75,8 +84,9 @@ def bind(server: grpc.Server, settings: ServerSettings) -> int:
     deadline = monotonic() + settings.patience
     while True:
         for port in settings.ports:
+            address = f"127.0.0.1:{port}"
             with suppress(RuntimeError):
-                return server.add_insecure_port(f"127.0.0.1:{port}")
+                return server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
         if monotonic() >= deadline:
             raise not_to_be_had(settings.ports)
         sleep(RETRY)

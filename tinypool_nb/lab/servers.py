@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
 from tinypool_nb.errors import LabError, shown
+from tinypool_nb.lab.certificates import ServerIdentity
 from tinypool_nb.lab.processes import Processes
 
 STARTING = 20.0
@@ -40,6 +41,8 @@ class ServerSettings:
     """Seconds to go on trying while all of them are taken."""
     min_ping_interval: float = 5.0
     """Seconds between two keepalive pings that it permits; who pings more often gets GOAWAY `too_many_pings`."""
+    tls: bool = False
+    """Whether its first line on stdin is a `ServerIdentity`, by which it serves TLS."""
 
     def as_argument(self) -> str:
         """The settings as one argument; `parse` reads it back.
@@ -60,16 +63,19 @@ class ServerSettings:
 class Server:
     """One process that serves one module at one port. It is launched by being made; `await_serving` waits for it."""
 
-    def __init__(self, processes: Processes, settings: ServerSettings) -> None:
+    def __init__(self, processes: Processes, settings: ServerSettings, identity: ServerIdentity | None = None) -> None:
         self._processes = processes
-        self._settings = settings
-        self._process = processes.start("-m", "tinypool_nb.lab.server", settings.as_argument())
+        self._settings = replace(settings, tls=identity is not None)
+        self._identity = identity
+        self._process = processes.start("-m", "tinypool_nb.lab.server", self._settings.as_argument())
+        if identity is not None:
+            processes.say(self._process, identity.as_line())
         self.port = 0
         """Where it serves; 0 until it does."""
 
     def successor(self, *ports: int, patience: float = 0.0) -> "Server":
-        """Launch a server of the same settings at one of these ports."""
-        return Server(self._processes, replace(self._settings, ports=ports, patience=patience))
+        """Launch a server of the same settings, and the same certificate, at one of these ports."""
+        return Server(self._processes, replace(self._settings, ports=ports, patience=patience), self._identity)
 
     @property
     def address(self) -> str:

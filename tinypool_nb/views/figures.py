@@ -109,7 +109,7 @@ def _title(seen: Swimlanes) -> str:
 def _subtitle(seen: Swimlanes) -> str:
     if not len(seen.segments.lane) and not seen.marks:
         return ""
-    parts = [span_text(seen.start, seen.end), duration_text((seen.end - seen.start) / _SECOND), seen.note]
+    parts = [span_text(seen.start, seen.end), duration_text((seen.end - seen.start) / _SECOND), seen.transport, seen.note]
     hidden = sum(mark.lane is not None for mark in seen.marks) - MOST_MODULE_MARKS
     if hidden > 0:
         parts.append(f"{hidden:,} older marks left out")
@@ -139,7 +139,7 @@ def _lane_axis(seen: Swimlanes, palette: Palette, lane_height: float) -> dict[st
         "range": [max(count, 1) - 0.5, -0.5],
         "tickmode": "array",
         "tickvals": places,
-        "ticktext": [for_plotly(cut(one_line(seen.labels[place]), _LABEL_LENGTH)) for place in places],
+        "ticktext": [for_plotly(seen.lane_text(place, _LABEL_LENGTH)) for place in places],
         "ticks": "",
         "showgrid": False,
         "ticklabelstandoff": 4,
@@ -183,10 +183,11 @@ def _state_traces(seen: Swimlanes, palette: Palette, *, hatched: bool) -> list[d
 
 
 def _hovers(seen: Swimlanes, palette: Palette) -> list[str]:
-    """The hover of each segment: module, state, duration, what was merged, since and until, and why."""
+    """The hover of each segment: module, state, duration, what was merged, since and until, how it is secured, and why."""
     segments = seen.segments
     labels = [lines_for_plotly(label, width=60) for label in seen.labels]
     states = {code: drawn.label for code, drawn in palette.looks.items()}
+    transports = {transport: lines_for_plotly(transport) for transport in set(seen.transports)}
     reasons = {reason: f"<br>{lines_for_plotly(reason)}" if reason else "" for reason in set(seen.reasons)}
     columns = zip(
         segments.lane.tolist(),
@@ -196,14 +197,15 @@ def _hovers(seen: Swimlanes, palette: Palette) -> list[str]:
         times_text(seen.since),
         times_text(seen.until),
         seen.is_open.tolist(),
+        seen.transports,
         _local_times(seen),
         seen.reasons,
         strict=True,
     )
     return [
         f"<b>{labels[lane]}</b><br>{states[state]}, {duration_text(lasted)}{f' (the worst of {count:,} intervals)' if count > 1 else ''}"
-        f"<br>{since} to {'now' if is_open else until[11:]} UTC{local}{reasons[reason]}"
-        for lane, state, lasted, count, since, until, is_open, local, reason in columns
+        f"<br>{since} to {'now' if is_open else until[11:]} UTC{local}<br>{transports[transport]}{reasons[reason]}"
+        for lane, state, lasted, count, since, until, is_open, transport, local, reason in columns
     ]
 
 

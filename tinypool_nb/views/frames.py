@@ -218,12 +218,21 @@ def _intervals(rows: Rows) -> tuple[Rows, set[Any]]:
     modules = module_of_channel.astype(code_type(len(keys)))[rows.columns["channel"][counted]]  # small numbers sort faster
     ends = interval_ends(modules, rows.columns["time"][counted])
     begins = rows.columns["state"][counted] != State.SHUTDOWN.code
-    picked = rows.take(counted[begins], _INTERVAL_COLUMNS)
+    picked = rows.take(counted[begins], (*_INTERVAL_COLUMNS, "channel"))
     starts, ends = picked.columns["time"], ends[begins]
-    columns = {**picked.columns, "start": starts, "end": ends, "duration": _durations(starts, ends)}
+    transports, transport_categories = _coded([channel.transport for channel in rows.categories["channel"].members])
+    columns = {
+        **picked.columns,
+        "transport": transports.astype(transport_categories.dictionary.code_type)[picked.columns["channel"]],
+        "start": starts,
+        "end": ends,
+        "duration": _durations(starts, ends),
+    }
     present = np.zeros(len(keys), bool)
     present[modules] = True
-    return Rows(0, columns, rows.categories), {key for key, module in keys.items() if present[module]}
+    return Rows(0, columns, {**rows.categories, "transport": transport_categories}), {
+        key for key, module in keys.items() if present[module]
+    }
 
 
 def _modules(totals: Totals, reason: str) -> Rows:

@@ -1,6 +1,7 @@
 """Pictures of the record for places without JavaScript: the timeline as SVG and as text, and the tables of `connections`."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.palette import PALETTES, SEVERITY, TILE, Palette, Theme, palette_of
 from tinypool_nb.views.connections import connections_html, connections_text
-from tinypool_nb.views.swimlanes import PlacedMark, Swimlanes, describe, swimlanes
+from tinypool_nb.views.swimlanes import PLAINTEXT_MARK, PlacedMark, Swimlanes, describe, swimlanes
 from tinypool_nb.views.wording import cut, duration_text, for_xml, label_rows, one_line, padded, span_text, times_text, width_of
 
 __all__ = ["connections_html", "connections_text", "timeline_svg", "timeline_text"]
@@ -84,7 +85,7 @@ def timeline_svg(
     width = max(width, 300)
     widest = round(width - 2 * _EDGE - 8)
     seen = swimlanes(intervals, marks, now=now, modules=modules, pixels=widest, most=MOST_SVG_SEGMENTS)
-    label_width = 8 + _WIDE_CHARACTER * max((width_of(cut(one_line(label), _LABEL_LENGTH)) for label in seen.labels), default=0)
+    label_width = 8 + _WIDE_CHARACTER * max((width_of(seen.lane_text(lane, _LABEL_LENGTH)) for lane in range(len(seen.labels))), default=0)
     about_all = [mark for mark in seen.marks if mark.lane is None]
     plot_width = width - 2 * _EDGE - label_width
     places = [(mark.time - seen.start) / (seen.end - seen.start) * plot_width for mark in about_all]
@@ -119,7 +120,7 @@ def timeline_svg(
 def _subtitle(seen: Swimlanes) -> str:
     if not len(seen.segments.lane):
         return "nothing recorded yet"
-    parts = [span_text(seen.start, seen.end), duration_text((seen.end - seen.start) / _SECOND), seen.note]
+    parts = [span_text(seen.start, seen.end), duration_text((seen.end - seen.start) / _SECOND), seen.transport, seen.note]
     return " · ".join(part for part in parts if part)
 
 
@@ -142,7 +143,7 @@ def _lane_labels(plot: _Plot) -> list[str]:
     step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 10**9) if step * plot.lane >= 12)
     return [
         f'<text x="{plot.left - 8:.1f}" y="{plot.top + (place + 0.5) * plot.lane + 4:.1f}" text-anchor="end">'
-        f"{for_xml(cut(one_line(plot.seen.labels[place]), _LABEL_LENGTH))}</text>"
+        f"{for_xml(plot.seen.lane_text(place, _LABEL_LENGTH))}</text>"
         for place in range(0, len(plot.seen.labels), step)
     ]
 
@@ -240,18 +241,23 @@ def timeline_text(
         modules: which modules to show, from the top, by their shown keys; all by default. Forty lines at most.
         width: characters of a line.
     """
-    name_width = min(_LABEL_LENGTH, width // 3)
+    name_length = name_width = min(_LABEL_LENGTH, width // 3)
     columns = max(width - name_width - 1, 10)
-    seen = swimlanes(intervals, marks, now=now, modules=modules, pixels=columns, most=len(intervals) + 1)
+    lay_out = partial(swimlanes, intervals, marks, now=now, modules=modules, most=len(intervals) + 1)
+    seen = lay_out(pixels=columns)
     if not len(seen.segments.lane):
         return "nothing recorded yet"
+    if seen.marks_plaintext:  # which takes room
+        name_width += len(PLAINTEXT_MARK)
+        columns = max(width - name_width - 1, 10)
+        seen = lay_out(pixels=columns)
     looks = PALETTES["light"].looks
     lines = _subtitle(seen).replace(f" · {seen.note}", f"\n{seen.note}").splitlines() if seen.note else [_subtitle(seen)]
     worst = _worst_by_column(seen, columns)
     code_of = {severity: code for code, severity in SEVERITY.items()}
-    for label, lane in zip(seen.labels[:MOST_TEXT_LANES], worst.tolist(), strict=False):
-        letters = "".join(looks[code_of[severity]].letter if severity >= 0 else " " for severity in lane)
-        lines.append(f"{padded(cut(one_line(label), name_width), name_width)} {letters.rstrip()}")
+    for lane, severities in enumerate(worst[:MOST_TEXT_LANES].tolist()):
+        letters = "".join(looks[code_of[severity]].letter if severity >= 0 else " " for severity in severities)
+        lines.append(f"{padded(seen.lane_text(lane, name_length), name_width)} {letters.rstrip()}")
     if len(seen.labels) > MOST_TEXT_LANES:
         lines.append(f"… and {len(seen.labels) - MOST_TEXT_LANES:,} more modules")
     present = [drawn for code, drawn in looks.items() if (seen.segments.state == code).any()]

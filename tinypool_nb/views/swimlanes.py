@@ -1,5 +1,6 @@
 """What a timeline shows, before it is drawn by plotly, as SVG or as text: lanes, segments and marks from frames."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -11,10 +12,13 @@ from tinypool_nb.core import lanes
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.palette import SEVERITY, UNKNOWN_LABEL
 from tinypool_nb.core.states import STATES, UNKNOWN, State
-from tinypool_nb.views.wording import duration_text, one_line, span_text
+from tinypool_nb.core.tls import Transport
+from tinypool_nb.views.wording import cut, duration_text, one_line, span_text
 
 _SECOND = 1_000_000_000
 _NEVER_SEEN = -2
+PLAINTEXT_MARK = f" ({Transport.PLAINTEXT})"
+"""Behind the name of a lane that is plaintext where others are not."""
 
 
 class PlacedMark(NamedTuple):
@@ -33,6 +37,8 @@ class Swimlanes(NamedTuple):
 
     labels: tuple[str, ...]
     """The shown key of each lane's module, from the top; foreign text, not escaped."""
+    lane_transports: tuple[str, ...]
+    """How each lane's module is connected at the end; "" if nothing was recorded of it."""
     start: int
     """Nanoseconds since 1970-01-01 UTC: where the drawing begins."""
     end: int
@@ -44,6 +50,8 @@ class Swimlanes(NamedTuple):
     is_open: NDArray[np.bool_]
     reasons: list[str]
     """Of each segment: why the first interval in its state began."""
+    transports: list[str]
+    """Of each segment: how the connection was secured in that interval."""
     marks: tuple[PlacedMark, ...]
     """In order of time."""
 
@@ -54,6 +62,21 @@ class Swimlanes(NamedTuple):
         if drawn == self.segments.intervals:
             return ""
         return f"{self.segments.intervals:,} intervals merged to {drawn:,} segments; the worst state wins"
+
+    @property
+    def transport(self) -> str:
+        """How the lanes are connected at the end: "plaintext" if all are, else for example "2 TLS, 1 plaintext"."""
+        return transport_text(self.lane_transports)
+
+    @property
+    def marks_plaintext(self) -> bool:
+        """Whether lanes that are plaintext say so, since others are not."""
+        return len({*self.lane_transports} - {""}) > 1
+
+    def lane_text(self, lane: int, most: int) -> str:
+        """A lane's label on one line, cut to `most` characters, and behind them a mark if it is plaintext where others are not."""
+        mark = PLAINTEXT_MARK if self.marks_plaintext and self.lane_transports[lane] == Transport.PLAINTEXT else ""
+        return f"{cut(one_line(self.labels[lane]), most)}{mark}"
 
 
 def swimlanes(
@@ -81,9 +104,21 @@ def swimlanes(
     placed = _marks(marks, rows.labels, everything=modules is None)
     start, end = _span(rows, placed, now)
     segments = _merged(rows, lanes.Viewport(start, end, pixels), now, most, exact)
-    reasons = rows.reason.take(segments.shown).astype(object).fillna("").tolist()
+    reasons, transports = (column.take(segments.shown).astype(object).fillna("").tolist() for column in (rows.reason, rows.transport))
     since, until, is_open = rows.start[segments.first], rows.end[segments.last], rows.is_open[segments.last]
-    return Swimlanes(rows.labels, start, end, segments, since, until, is_open, reasons, placed)
+    return Swimlanes(rows.labels, _lane_transports(rows), start, end, segments, since, until, is_open, reasons, transports, placed)
+
+
+def transport_text(transports: Iterable[str]) -> str:
+    """How connections are secured, in words.
+
+    >>> transport_text(["plaintext", "plaintext"]), transport_text(["plaintext", "TLS", "TLS", ""])
+    ('plaintext', '2 TLS, 1 plaintext')
+    """
+    counts = Counter(transport for transport in transports if transport)
+    if len(counts) < 2:
+        return "".join(counts)
+    return ", ".join(f"{counts[each]:,} {each}" for each in sorted(counts, key=lambda each: (each == Transport.PLAINTEXT, each)))
 
 
 def shown_keys(frame: pd.DataFrame) -> pd.Series:
@@ -115,6 +150,7 @@ def describe(intervals: pd.DataFrame, *, now: int, modules: Iterable[str | Modul
     ends = ", ".join(f"{count:,} {_label(code)}" for code in worst_first if (count := int((last == code).sum())))
     sentences = [
         f"A timeline of the gRPC connections of {_counted(len(rows.labels), 'module')} from {span_text(*_span(rows, (), now))}.",
+        f"Transport: {transport_text(_lane_transports(rows))}.",
         f"At its end: {ends}.",
     ]
     failed = rows.state == State.TRANSIENT_FAILURE.code
@@ -152,6 +188,7 @@ class _Rows(NamedTuple):
     is_open: NDArray[np.bool_]
     state: NDArray[np.int8]
     reason: pd.Series
+    transport: pd.Series
 
 
 def _rows(intervals: pd.DataFrame, now: int, modules: Iterable[str | ModuleKey] | None) -> _Rows:
@@ -163,7 +200,15 @@ def _rows(intervals: pd.DataFrame, now: int, modules: Iterable[str | ModuleKey] 
     is_open = end == lanes.OPEN
     end = np.maximum(np.where(is_open, now, end), start)
     state = intervals["state"].cat.codes.to_numpy().astype(np.int8, copy=False)
-    return _Rows(labels, lane, start, end, is_open, state, intervals["reason"])
+    return _Rows(labels, lane, start, end, is_open, state, intervals["reason"], intervals["transport"])
+
+
+def _lane_transports(rows: _Rows) -> tuple[str, ...]:
+    """The transport of the last interval of each lane, "" where there is none."""
+    transports = np.array(["", *rows.transport.cat.categories], dtype=object)
+    last = np.zeros(len(rows.labels), dtype=np.int64)
+    last[rows.lane] = rows.transport.cat.codes.to_numpy() + 1  # the intervals of a module are in order of time: the last one stays
+    return tuple(transports[last])
 
 
 def _lanes(intervals: pd.DataFrame, modules: Iterable[str | ModuleKey] | None) -> tuple[tuple[str, ...], NDArray[np.int64]]:

@@ -10,9 +10,11 @@ import plotly.graph_objects as go
 
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.palette import SEVERITY, Palette, Theme, palette_of
+from tinypool_nb.views import calls_panel
 from tinypool_nb.views.backoff_figure import backoff_plot
 from tinypool_nb.views.figure_layout import BOTTOM, HATCHED_LANE, TOP, axis, common_layout, empty_note, figure, iso_times
 from tinypool_nb.views.mark_traces import MARK_ROW_HEIGHT, MOST_MODULE_MARKS, mark_labels, mark_traces
+from tinypool_nb.views.shown_calls import calls_of
 from tinypool_nb.views.swimlanes import Swimlanes, describe, swimlanes
 from tinypool_nb.views.wording import (
     cut,
@@ -45,6 +47,7 @@ _SECOND = 1_000_000_000
 def timeline(
     intervals: pd.DataFrame,
     marks: pd.DataFrame | None = None,
+    calls: pd.DataFrame | None = None,
     *,
     now: int,
     modules: Iterable[str | ModuleKey] | None = None,
@@ -55,11 +58,12 @@ def timeline(
     """A swimlane a module, one bar trace a state (the legend switches them), marks, and a hover with reason and duration.
 
     Up to 3,000 intervals are drawn as they are; more are merged to what the pixels can show, the worst state wins, and the
-    subtitle says so. `figure.layout.meta["description"]` is a text alternative.
+    subtitle says so. Calls stand in a panel below, by their durations. `figure.layout.meta["description"]` is a text alternative.
 
     Parameters:
         intervals: as `tinypool_nb.views.frames` makes it; open intervals end at `now`.
         marks: the same; None for none.
+        calls: the same; None for none.
         now: nanoseconds since 1970-01-01 UTC.
         modules: which modules to show, from the top, by their shown keys; all by default, in order of their first row.
         theme: "light" or "dark". The paper is transparent.
@@ -68,13 +72,14 @@ def timeline(
     """
     modules = None if modules is None else tuple(modules)
     pixels = max((width or _PAGE_WIDTH) - _SIDES, 50)
-    lay_out = partial(swimlanes, intervals, marks, now=now, modules=modules, pixels=pixels, most=MOST_SEGMENTS)
+    called = calls_of(calls, modules)
+    lay_out = partial(swimlanes, intervals, marks, now=now, modules=modules, pixels=pixels, most=MOST_SEGMENTS, reach=called.span)
     seen = lay_out(exact=EXACT_INTERVALS)
     palette = palette_of(theme)
     labels, rows = mark_labels(seen, pixels, palette)
     top = TOP + rows * MARK_ROW_HEIGHT
     count = max(len(seen.labels), 1)
-    plot_height = max(height - top - BOTTOM, 40) if height else round(count * _lane_height(count))
+    plot_height = max(height - top - BOTTOM - (calls_panel.HEIGHT if called else 0), 40) if height else round(count * _lane_height(count))
     lane_height = plot_height / count
     hatched = lane_height >= HATCHED_LANE
     if not hatched and seen.segments.intervals <= EXACT_INTERVALS:
@@ -84,11 +89,14 @@ def timeline(
         "meta": {"description": describe(intervals, now=now, modules=modules)},
         "barmode": "overlay",
         "bargap": 0.24 if hatched else 0.0,
-        "annotations": labels if len(seen.segments.lane) else [*labels, empty_note("nothing recorded yet", palette)],
+        "annotations": labels if called or len(seen.segments.lane) else [*labels, empty_note("nothing recorded yet", palette)],
         "xaxis": _time_axis(seen, palette),
         "yaxis": _lane_axis(seen, palette, lane_height),
     }
-    return figure([*_state_traces(seen, palette, hatched=hatched), *mark_traces(seen, palette, lane_height)], layout)
+    traces = [*_state_traces(seen, palette, hatched=hatched), *mark_traces(seen, palette, lane_height)]
+    if called:
+        calls_panel.add_calls_panel(traces, layout, called, seen, palette, pixels=pixels, lanes_height=plot_height)
+    return figure(traces, layout)
 
 
 def _title(seen: Swimlanes) -> str:

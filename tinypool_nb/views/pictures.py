@@ -63,10 +63,10 @@ class _Plot(NamedTuple):
     def strip(self) -> calls_picture.Box:
         return calls_picture.Box(self.left, self.bottom, self.width, self.seen.start, self.seen.end)
 
-    def upright(self, x: float, top: float) -> str:
-        """The path of a line down to the axis of time, which leaves out the heading of the calls."""
-        panel = f"M{x:.1f},{self.bottom + calls_picture.SPACE:.1f}V{self.foot:.1f}" if self.below else ""
-        return f"M{x:.1f},{top}V{self.bottom:.1f}{panel}"
+    def upright(self, x: float, top: float, beyond: int = 0) -> str:
+        """The path of a line down to the axis of time and `beyond`, which leaves out the heading of the calls."""
+        lanes = f"M{x:.1f},{top}V{self.bottom:.1f}M{x:.1f},{self.bottom + calls_picture.SPACE:.1f}" if self.below else f"M{x:.1f},{top}"
+        return f"{lanes}V{self.foot + beyond:.1f}"
 
     def x(self, time: int) -> float:
         return self.left + (time - self.seen.start) / (self.seen.end - self.seen.start) * self.width
@@ -181,7 +181,7 @@ def _ticks(plot: _Plot) -> list[str]:
     lines = []
     for time, text in zip(times, texts, strict=True):
         x = plot.x(time)
-        lines.append(f'<path d="{plot.upright(x, plot.top)}v5" stroke="{plot.palette.grid}"/>')
+        lines.append(f'<path d="{plot.upright(x, plot.top, 5)}" stroke="{plot.palette.grid}"/>')
         if x + _TICK_DISTANCE / 3 < plot.left + plot.width + _EDGE:  # else the paper's edge would cut it
             lines.append(f'<text x="{x:.1f}" y="{plot.foot + 19:.1f}" text-anchor="middle" font-size="11">{text}</text>')
     return lines

@@ -118,7 +118,7 @@ def test_the_panel_adds_height_and_takes_none(make_intervals: Any, make_calls: A
         figure = timeline(intervals, None, make_calls([(None, "m0", 1, 0.1, "OK", "")]), now=NOW)
         assert figure.layout.height == before.layout.height + HEIGHT
         bottom, top = figure.layout.yaxis.domain
-        assert (top - bottom) * (figure.layout.height - TOP - BOTTOM) == pytest.approx(before.layout.height - TOP - BOTTOM)
+        assert (top - bottom) * (figure.layout.height - TOP - figure.layout.margin.b) == pytest.approx(before.layout.height - TOP - BOTTOM)
 
 
 def test_a_given_height_is_kept(make_intervals: Any, make_calls: Any) -> None:
@@ -139,7 +139,7 @@ def test_only_the_calls_of_the_chosen_modules_are_drawn(make_intervals: Any, mak
     figure = timeline(make_intervals(LANES), None, calls, now=NOW, modules=["b"])
     assert [len(calls_of(figure, name).x) for name in ("answered", "failed")] == [1, 1]
     assert heading(figure) == "1 of 2 calls failed"
-    assert "2 calls are shown" in figure.layout.meta["description"]
+    assert "Below it stand 2 calls, by end and duration: 1 failed (1 DEADLINE_EXCEEDED)." in figure.layout.meta["description"]
 
 
 def test_the_hover_tells_all_about_a_call(make_intervals: Any, make_calls: Any) -> None:
@@ -158,11 +158,11 @@ def test_the_hover_tells_all_about_a_call(make_intervals: Any, make_calls: Any) 
 def test_the_description_tells_of_the_calls(make_intervals: Any, make_calls: Any) -> None:
     figure = timeline(make_intervals(LANES), None, make_calls(CALLS), now=NOW)
     assert figure.layout.meta["description"].endswith(
-        "Below it 5 calls are shown by when they ended and how long they took: 3 failed (2 UNAVAILABLE, 1 DEADLINE_EXCEEDED). "
+        "Below it stand 5 calls, by end and duration: 3 failed (2 UNAVAILABLE, 1 DEADLINE_EXCEEDED). "
         "Half took at most 20 ms, 99 of 100 at most 10.0 s; the longest took 10.0 s, of a."
     )
     figure = timeline(make_intervals(LANES), None, make_calls(CALLS[:1]), now=NOW)
-    assert "Below it 1 call is shown by when they ended and how long they took: none failed." in figure.layout.meta["description"]
+    assert figure.layout.meta["description"].endswith("Below it stands 1 call, by end and duration: none failed. It took 4.0 ms, of a.")
 
 
 def test_calls_before_and_after_all_intervals_are_drawn(make_intervals: Any, make_calls: Any) -> None:
@@ -275,4 +275,4 @@ def test_the_panel_turns_dark_in_a_dark_report(make_intervals: Any, make_calls: 
     assert colours == [["calls answered", dark.looks[2].colour, dark.page], ["calls failed", dark.looks[3].colour, dark.page]]
     assert page.evaluate(f"{plot}._fullLayout.yaxis2.gridcolor") == dark.grid
     assert page.evaluate(f"{plot}._fullLayout.xaxis.spikecolor") == dark.ink
-    assert "5 calls are shown" in page.locator(".tinypool-plot").get_attribute("aria-label")
+    assert "Below it stand 5 calls" in page.locator(".tinypool-plot").get_attribute("aria-label")

@@ -56,7 +56,7 @@ def test_the_strip_has_two_symbols_an_axis_and_an_alternative(make_intervals: An
     assert {kind: path["stroke"] for kind, path in paths.items()} == {"answered": looks[2].colour, "failed": looks[3].colour}
     assert ("h.01" in paths["answered"]["d"], "h.01" in paths["failed"]["d"]) == (True, False)
     assert {"2 of 5 calls failed", "answered", "failed", "1 ms", "100 ms", "10 s"} <= set(texts(svg))
-    assert "5 calls are shown by when they ended and how long they took: 2 failed (2 UNAVAILABLE)." in (root.findtext(f"{SVG}desc") or "")
+    assert "Below it stand 5 calls, by end and duration: 2 failed (2 UNAVAILABLE)." in (root.findtext(f"{SVG}desc") or "")
 
 
 def test_the_strip_lies_below_the_lanes_on_their_axis_of_time(make_intervals: Any, make_calls: Any) -> None:

@@ -12,8 +12,8 @@ from tinypool_nb.views.mark_traces import mark_lines
 from tinypool_nb.views.shown_calls import Calls, ShownCalls, duration_range, duration_ticks, hovers, shown_calls
 from tinypool_nb.views.swimlanes import Swimlanes
 
-HEIGHT = 196
-"""Pixels that the panel adds to the figure, the space above it included."""
+HEIGHT = 214
+"""Pixels that the panel adds to the figure, the space above it and its row of the legend included."""
 EXACT_CALLS = 3_000
 """Up to so many calls are drawn as they are, so that zooming in shows more."""
 MOST_CALLS = 4_000
@@ -21,6 +21,8 @@ MOST_CALLS = 4_000
 
 _SPACE = 34
 """Pixels between the lanes and the panel, where its heading stands."""
+_LEGEND = 18
+"""Pixels: with two more entries the legend takes one more row on most pages, which shall not be the lanes' loss."""
 _COLUMN = 3
 """Pixels: half of a mark's width."""
 _LINE_FROM = 10
@@ -51,10 +53,12 @@ def add_calls_panel(
     shown = shown_calls(calls, Viewport(seen.start, seen.end, max(pixels // _COLUMN, 1)), exact=EXACT_CALLS, most=MOST_CALLS)
     low, high = duration_range(shown.seconds)
     ticks = duration_ticks(low, high)
-    whole = lanes_height + HEIGHT
-    top = (HEIGHT - _SPACE) / whole
+    below = HEIGHT - _LEGEND
+    whole = lanes_height + below
+    top = (below - _SPACE) / whole
     layout["height"] += HEIGHT
-    layout["yaxis"]["domain"] = [HEIGHT / whole, 1]
+    layout["margin"]["b"] += _LEGEND
+    layout["yaxis"]["domain"] = [below / whole, 1]
     layout["yaxis2"] = axis(palette, "duration of calls") | {
         "type": "log",
         "domain": [0, top],
@@ -95,7 +99,7 @@ def _traces(shown: ShownCalls, palette: Palette, line_from: float) -> list[dict[
     size = 7 if crowd <= 300 else 6 if crowd <= 1_000 else 5
     # Where marks stand for many, the denser a crowd the darker it is.
     weight = np.log(shown.stands_for) / max(np.log(shown.stands_for.max()), 1)
-    opacity = 0.8 if crowd <= 300 else 0.55 if crowd == shown.stands_for.sum() else np.round(0.4 + 0.55 * weight[~shown.failed], 2)
+    opacity = 0.8 if crowd <= 300 else 0.65 if crowd == shown.stands_for.sum() else np.round(0.4 + 0.55 * weight[~shown.failed], 2)
     answered = {"symbol": "circle", "size": size, "opacity": opacity}
     failed = {"symbol": "x", "size": size + 1, "opacity": 1}
     traces: list[dict[str, Any]] = []

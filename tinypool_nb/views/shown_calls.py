@@ -74,15 +74,15 @@ class Calls(NamedTuple):
         count = len(self.lane)
         duration = np.maximum(self.end - self.start, 0)
         slowest = int(duration.argmax())
-        half, nearly_all = np.quantile(duration, (0.5, 0.99), method="higher") / _SECOND
+        longest = f"{duration_text(duration[slowest] / _SECOND)}, of {one_line(self.labels[self.lane[slowest]])}."
         numbers = np.bincount(self.code[self.code > 0], minlength=len(_CODES))
         codes = ", ".join(f"{numbers[place]:,} {_CODES[place]}" for place in np.argsort(-numbers, kind="stable") if numbers[place])
-        return (
-            f"Below it {count:,} call{' is' if count == 1 else 's are'} shown by when they ended and how long they took: "
-            f"{f'{self.failed:,} failed ({codes})' if codes else 'none failed'}. "
-            f"Half took at most {duration_text(half)}, 99 of 100 at most {duration_text(nearly_all)}; "
-            f"the longest took {duration_text(duration[slowest] / _SECOND)}, of {one_line(self.labels[self.lane[slowest]])}."
-        )
+        stands = "stands 1 call" if count == 1 else f"stand {count:,} calls"
+        gist = f"Below it {stands}, by end and duration: {f'{self.failed:,} failed ({codes})' if codes else 'none failed'}."
+        if count == 1:
+            return f"{gist} It took {longest}"
+        half, nearly_all = np.quantile(duration, (0.5, 0.99), method="higher") / _SECOND
+        return f"{gist} Half took at most {duration_text(half)}, 99 of 100 at most {duration_text(nearly_all)}; the longest took {longest}"
 
 
 def calls_of(calls: pd.DataFrame | None, modules: Iterable[str | ModuleKey] | None = None) -> Calls:

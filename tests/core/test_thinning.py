@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -49,6 +49,7 @@ def test_all_calls_are_counted_and_each_is_drawn_once_at_most(rows: list[tuple[i
     assert (np.diff(thinned.shown) > 0).all()
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 5_000), st.sampled_from([0, LEAST, 4_000]))
 def test_there_are_never_more_marks_than_wanted(seed: int, pixels: int, most: int) -> None:
     rng = np.random.default_rng(seed)

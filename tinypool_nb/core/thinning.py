@@ -18,6 +18,8 @@ from tinypool_nb.core.lanes import Viewport
 LEAST = 1_500
 """So many marks one column may need: one for each code in each band."""
 
+_MOST_COLUMNS = 1_000
+"""As many as the widest screen has, of some pixels each; so the table of cells stays small."""
 _PER_DECADE = 6
 _SHORTEST, _LONGEST = 1e3, 1e14
 """Nanoseconds: a microsecond and a day; what is shorter or longer shares the outermost bands."""
@@ -43,7 +45,7 @@ def thin(end: NDArray[np.int64], duration: NDArray[np.int64], code: NDArray[np.i
             first or last column.
         duration: nanoseconds, shape (n,).
         code: place of its code in `Code`, shape (n,).
-        viewport: the time to show, and in how many columns.
+        viewport: the time to show, and in how many columns, of which a thousand are used.
         most: marks at most, and at least LEAST.
 
     >>> calls = Viewport(0, 1000, 10)
@@ -51,6 +53,7 @@ def thin(end: NDArray[np.int64], duration: NDArray[np.int64], code: NDArray[np.i
     Thinned(shown=array([1, 2]), stands_for=array([2, 1]), column=100)
     """
     most = max(most, LEAST)
+    viewport = viewport._replace(pixels=min(viewport.pixels, _MOST_COLUMNS))
     logarithm = np.log10(np.clip(duration, _SHORTEST, _LONGEST) / _SHORTEST)
     kind = code.astype(np.int64) * _BANDS + (logarithm * _PER_DECADE).astype(np.int64)
     while True:

@@ -263,6 +263,7 @@ def timeline_text(
         modules: which modules to show, from the top, by their shown keys; all by default. Forty lines at most.
         width: characters of a line.
     """
+    modules = None if modules is None else tuple(modules)
     name_width = min(_LABEL_LENGTH, width // 3)
     columns = max(width - name_width - 1, 10)
     called = calls_of(calls, modules)

@@ -110,9 +110,8 @@ def test_a_million_calls_make_a_small_picture_that_keeps_the_failed_one(make_int
 
 
 def test_the_text_has_a_line_of_calls(make_intervals: Any, make_calls: Any) -> None:
-    lines = timeline_text(make_intervals(LANES), None, make_calls(CALLS), now=NOW, width=46).splitlines()
+    _, *lines = timeline_text(make_intervals(LANES), None, make_calls(CALLS), now=NOW, width=46).splitlines()
     assert lines == [
-        "2026-02-02 02:40:00 to 02:41:00 UTC · 1 min 0 s",
         "a               ███████████████××××××█████████",
         "ns/a                           ███████████████",
         "calls              o           !  !        o",

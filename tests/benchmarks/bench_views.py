@@ -1,4 +1,4 @@
-"""What it costs to draw: the figure of 100,000 intervals with its JSON, lanes, SVG, and the tables."""
+"""What it costs to draw: the figure of 100,000 intervals with its JSON, the panel of a million calls, lanes and SVG."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.express as px
 
+from tinypool_nb.core.codes import Code
 from tinypool_nb.core.lanes import OPEN, Viewport, merge
 from tinypool_nb.core.states import STATES
 from tinypool_nb.views.figures import timeline
@@ -17,6 +18,7 @@ START = 1_770_000_000_000_000_000
 LENGTH = 3_600_000_000_000
 NOW = START + LENGTH
 REASONS = ["", "UNAVAILABLE: ipv4:127.0.0.1:33651: Failed to connect to remote host: connect: Connection refused (111)"]
+CODES = [str(code) for code in Code]
 ROUNDS = 7
 
 
@@ -50,6 +52,28 @@ def record(modules: int, each: int) -> pd.DataFrame:
     )
 
 
+def called(calls: int) -> pd.DataFrame:
+    """The same hour: calls of some milliseconds, of a hundred modules; one in a thousand fails."""
+    rng = np.random.default_rng(0)
+    end = START + np.sort(rng.integers(0, LENGTH, calls))
+    start = end - rng.lognormal(np.log(3e6), 1, calls).astype(np.int64)
+    failed = rng.random(calls) < 0.001
+    names = [f"http-module-v{module}" for module in range(100)]
+    return pd.DataFrame(
+        {
+            "start": pd.DatetimeIndex(start.view("datetime64[ns]"), tz="UTC"),
+            "end": pd.DatetimeIndex(end.view("datetime64[ns]"), tz="UTC"),
+            "namespace": pd.Categorical.from_codes(np.full(calls, -1, dtype=np.int8), categories=pd.Index([], dtype=object)),
+            "module": pd.Categorical.from_codes(rng.integers(0, 100, calls).astype(np.int16), categories=pd.Index(names)),
+            "method": pd.Categorical.from_codes(np.zeros(calls, dtype=np.int8), categories=pd.Index(["module.ModuleService/Message"])),
+            "code": pd.Categorical.from_codes(failed * np.int8(CODES.index(Code.UNAVAILABLE)), categories=pd.Index(CODES)),
+            "sent": rng.integers(10, 10_000, calls),
+            "received": rng.integers(10, 10_000, calls),
+            "reason": pd.Categorical.from_codes(failed.astype(np.int8), categories=pd.Index(REASONS)),
+        }
+    )
+
+
 def figures() -> Iterator[tuple[str, float, str, float | None, str]]:
     for modules, each in ((100, 1_000), (1_000, 100)):
         frame = record(modules, each)
@@ -68,6 +92,23 @@ def figures() -> Iterator[tuple[str, float, str, float | None, str]]:
         px.timeline(closed, x_start="start", x_end="end", y="module", color="state", hover_data=["reason"]).to_json(validate=False)
 
     yield "the same by px.timeline, nothing merged", milliseconds(express), "ms", None, "plotly's own, 100 x 1,000"
+
+    frame = record(100, 10)
+    for count in (3_000, 1_000_000):
+        calls = called(count)
+        sizes = []
+
+        def draw_calls(frame: pd.DataFrame = frame, calls: pd.DataFrame = calls, sizes: list[int] = sizes) -> None:
+            sizes.append(len(timeline(frame, None, calls, now=NOW).to_json(validate=False)))
+
+        taken = milliseconds(draw_calls)
+        yield (
+            f"figure and JSON with {count:,} calls, 100 x 10 intervals",
+            taken,
+            "ms",
+            1_000.0 if count > 3_000 else None,
+            f"{sizes[-1] / 1e6:.1f} MB",
+        )
 
     for modules, each in ((100, 1_000), (1_000, 100)):
         frame = record(modules, each)

@@ -7,8 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tinypool_nb.core.events import MarkKind, Outcome
+from tinypool_nb.core.codes import Code
+from tinypool_nb.core.events import Call, ChannelIdentity, MarkKind, Outcome
+from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.states import STATES
+from tinypool_nb.journal.journal import Journal
+from tinypool_nb.views import frames
 
 START = 1_770_000_000_000_000_000
 """2026-02-02 02:40:00 UTC, nanoseconds since 1970."""
@@ -20,6 +24,8 @@ MarkRow = tuple[float, str, str | None, str | None, str]
 """time in seconds since START, kind, namespace, module, text."""
 AttemptRow = tuple[float | None, float, int, int, str, str]
 """start, end in seconds since START, generation, subchannel, outcome, reason; of module `a`."""
+CallRow = tuple[str | None, str, float, float, str, str]
+"""namespace, module, start in seconds since START, duration in seconds, code, reason."""
 
 
 def _times(seconds: Sequence[float | None]) -> pd.DatetimeIndex:
@@ -84,6 +90,21 @@ def _make_attempts() -> Callable[[Sequence[AttemptRow]], pd.DataFrame]:
                 "reason": pd.Categorical(reason),
             }
         )
+
+    return make
+
+
+@pytest.fixture(name="make_calls", scope="session")
+def _make_calls() -> Callable[[Sequence[CallRow]], pd.DataFrame]:
+    def make(rows: Sequence[CallRow]) -> pd.DataFrame:
+        journal = Journal()
+        for number, (namespace, module, start, duration, code, reason) in enumerate(rows, 1):
+            channel = ChannelIdentity(number, ModuleKey(namespace, module), "127.0.0.1:20001", 1)
+            begin = START + round(start * SECOND)
+            journal.append(
+                Call(channel, "module.ModuleService/Message", begin, begin + round(duration * SECOND), Code(code), 1_000, 20, reason)
+            )
+        return frames.calls(journal)
 
     return make
 

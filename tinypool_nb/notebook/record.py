@@ -101,7 +101,7 @@ class Record:
         return mark
 
     def timeline(self, modules: str | Iterable[str] | None = None, *, theme: Theme = "light", width: int | None = None) -> go.Figure:
-        """A swimlane a module: who was in which state, when, and why; marks as labelled lines.
+        """A swimlane a module: who was in which state, when, and why; marks as labelled lines; below them the calls, by how long they took.
 
         Args:
             modules: only these (or this one), in this order; else all.
@@ -113,7 +113,7 @@ class Record:
 
         modules = [modules] if isinstance(modules, str) else modules
         chosen = None if modules is None else [str(need_key(self.known(), module)) for module in modules]
-        return figures.timeline(self.intervals(), self.marks(), now=self.now(), modules=chosen, theme=theme, width=width)
+        return figures.timeline(self.intervals(), self.marks(), self.calls(), now=self.now(), modules=chosen, theme=theme, width=width)
 
     def backoff_plot(self, module: str | ModuleKey, *, theme: Theme = "light") -> go.Figure:
         """The gaps between a module's attempts against the windows that the specification gives them.

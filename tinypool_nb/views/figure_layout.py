@@ -12,6 +12,8 @@ TOP = 72
 """Pixels above the plot: title and subtitle."""
 BOTTOM = 92
 """Pixels below the plot: ticks, the axis' title and the legend."""
+HATCHED_LANE = 6.0
+"""Pixels: a hatch and an outline need lanes of at least this height."""
 
 
 def figure(traces: list[dict[str, Any]], layout: dict[str, Any]) -> go.Figure:

@@ -10,14 +10,16 @@ import plotly.graph_objects as go
 
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.palette import SEVERITY, Palette, Theme, palette_of
+from tinypool_nb.views import calls_panel
 from tinypool_nb.views.backoff_figure import backoff_plot
-from tinypool_nb.views.figure_layout import BOTTOM, TOP, axis, common_layout, empty_note, figure, iso_times
-from tinypool_nb.views.swimlanes import PlacedMark, Swimlanes, describe, swimlanes
+from tinypool_nb.views.figure_layout import BOTTOM, HATCHED_LANE, TOP, axis, common_layout, empty_note, figure, iso_times
+from tinypool_nb.views.mark_traces import MARK_ROW_HEIGHT, MOST_MODULE_MARKS, mark_labels, mark_traces
+from tinypool_nb.views.shown_calls import calls_of
+from tinypool_nb.views.swimlanes import Swimlanes, describe, swimlanes
 from tinypool_nb.views.wording import (
     cut,
     duration_text,
     for_plotly,
-    label_rows,
     lines_for_plotly,
     local_offsets,
     offset_text,
@@ -32,21 +34,12 @@ MOST_SEGMENTS = 16_000
 """Bars that a browser draws in two seconds or so."""
 EXACT_INTERVALS = 3_000
 """Up to so many intervals are drawn unmerged, so that zooming in shows more."""
-MOST_MODULE_MARKS = 2_000
-"""Symbols on lanes; the newest are kept."""
 
 _PAGE_WIDTH = 900
 """Pixels that a figure is merged for if its width is left to the page."""
 _SIDES = 190
 """Pixels of the width that labels and margins take, about."""
-_HATCHED_LANE = 6.0
-"""Pixels: a hatch and an outline need lanes of at least this height."""
 _LABEL_LENGTH = 32
-_MARK_LENGTH = 40
-_MARK_ROW_HEIGHT = 16
-_CHARACTER = 6.2
-"""Pixels: the width of one character of a mark's label, on the average."""
-_MARK_SYMBOLS = {"note": "diamond", "action": "triangle-down", "record": "square"}
 _MILLISECOND = 1_000_000
 _SECOND = 1_000_000_000
 
@@ -54,6 +47,7 @@ _SECOND = 1_000_000_000
 def timeline(
     intervals: pd.DataFrame,
     marks: pd.DataFrame | None = None,
+    calls: pd.DataFrame | None = None,
     *,
     now: int,
     modules: Iterable[str | ModuleKey] | None = None,
@@ -64,11 +58,12 @@ def timeline(
     """A swimlane a module, one bar trace a state (the legend switches them), marks, and a hover with reason and duration.
 
     Up to 3,000 intervals are drawn as they are; more are merged to what the pixels can show, the worst state wins, and the
-    subtitle says so. `figure.layout.meta["description"]` is a text alternative.
+    subtitle says so. Calls stand in a panel below, by their durations. `figure.layout.meta["description"]` is a text alternative.
 
     Parameters:
         intervals: as `tinypool_nb.views.frames` makes it; open intervals end at `now`.
         marks: the same; None for none.
+        calls: the same; None for none.
         now: nanoseconds since 1970-01-01 UTC.
         modules: which modules to show, from the top, by their shown keys; all by default, in order of their first row.
         theme: "light" or "dark". The paper is transparent.
@@ -77,15 +72,16 @@ def timeline(
     """
     modules = None if modules is None else tuple(modules)
     pixels = max((width or _PAGE_WIDTH) - _SIDES, 50)
-    lay_out = partial(swimlanes, intervals, marks, now=now, modules=modules, pixels=pixels, most=MOST_SEGMENTS)
+    called = calls_of(calls, modules)
+    lay_out = partial(swimlanes, intervals, marks, now=now, modules=modules, pixels=pixels, most=MOST_SEGMENTS, reach=called.span)
     seen = lay_out(exact=EXACT_INTERVALS)
     palette = palette_of(theme)
-    labels, rows = _mark_labels(seen, pixels, palette)
-    top = TOP + rows * _MARK_ROW_HEIGHT
+    labels, rows = mark_labels(seen, pixels, palette)
+    top = TOP + rows * MARK_ROW_HEIGHT
     count = max(len(seen.labels), 1)
-    plot_height = max(height - top - BOTTOM, 40) if height else round(count * _lane_height(count))
+    plot_height = max(height - top - BOTTOM - (calls_panel.HEIGHT if called else 0), 40) if height else round(count * _lane_height(count))
     lane_height = plot_height / count
-    hatched = lane_height >= _HATCHED_LANE
+    hatched = lane_height >= HATCHED_LANE
     if not hatched and seen.segments.intervals <= EXACT_INTERVALS:
         seen = lay_out(exact=0)  # thin bars have no outline, which keeps visible what is narrower than a pixel
     layout = common_layout(palette, title=_title(seen), subtitle=_subtitle(seen), top=top, height=top + plot_height + BOTTOM, width=width)
@@ -93,11 +89,14 @@ def timeline(
         "meta": {"description": describe(intervals, now=now, modules=modules)},
         "barmode": "overlay",
         "bargap": 0.24 if hatched else 0.0,
-        "annotations": labels if len(seen.segments.lane) else [*labels, empty_note("nothing recorded yet", palette)],
+        "annotations": labels if called or len(seen.segments.lane) else [*labels, empty_note("nothing recorded yet", palette)],
         "xaxis": _time_axis(seen, palette),
         "yaxis": _lane_axis(seen, palette, lane_height),
     }
-    return figure([*_state_traces(seen, palette, hatched=hatched), *_mark_traces(seen, palette, lane_height)], layout)
+    traces = [*_state_traces(seen, palette, hatched=hatched), *mark_traces(seen, palette, lane_height)]
+    if called:
+        calls_panel.add_calls_panel(traces, layout, called, seen, palette, pixels=pixels, lanes_height=plot_height)
+    return figure(traces, layout)
 
 
 def _title(seen: Swimlanes) -> str:
@@ -214,88 +213,3 @@ def _local_times(seen: Swimlanes) -> list[str]:
     if not ahead.any():
         return [""] * len(ahead)
     return [f"<br>since {local[11:19]} local time" for local in times_text(seen.since + ahead * _SECOND)]
-
-
-def _mark_labels(seen: Swimlanes, pixels: int, palette: Palette) -> tuple[list[dict[str, Any]], int]:
-    """The labels of marks about all modules, and how many rows they need; what does not fit shows on hover."""
-    marks = [mark for mark in seen.marks if mark.lane is None]
-    texts = [cut(one_line(mark.text), _MARK_LENGTH, keep_end=False) for mark in marks]
-    times = iso_times(np.array([mark.time for mark in marks], dtype=np.int64))
-    places = [(mark.time - seen.start) / (seen.end - seen.start) * pixels for mark in marks]
-    placed, rows = label_rows(places, texts, width=pixels, character=_CHARACTER)
-    labels = [
-        {
-            "text": for_plotly(texts[index]),
-            "x": times[index],
-            "xanchor": "right" if runs_left else "left",
-            "y": 1,
-            "yref": "paper",
-            "yanchor": "bottom",
-            # The arrow without a head leads the line on to its label.
-            "showarrow": True,
-            "arrowhead": 0,
-            "arrowwidth": 1,
-            "arrowcolor": palette.ink,
-            "ax": 0,
-            "ay": -row * _MARK_ROW_HEIGHT,
-            "borderpad": 3,
-            "font": {"size": 11, "color": palette.ink},
-        }
-        for index, row, runs_left in placed
-    ]
-    return labels, rows
-
-
-def _mark_traces(seen: Swimlanes, palette: Palette, lane_height: float) -> list[dict[str, Any]]:
-    traces = []
-    about_all = [mark for mark in seen.marks if mark.lane is None]
-    if about_all:
-        halo = {"color": f"{palette.page}a0", "width": 3}
-        traces += [_lines(about_all, seen, line) for line in (halo, {"color": palette.ink, "width": 1})]
-    on_lanes = [mark for mark in seen.marks if mark.lane is not None][-MOST_MODULE_MARKS:]
-    if on_lanes:
-        traces.append(_symbols(on_lanes, seen, lane_height))
-    return traces
-
-
-def _lines(marks: list[PlacedMark], seen: Swimlanes, line: dict[str, Any]) -> dict[str, Any]:
-    bottom = max(len(seen.labels), 1) - 0.5
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": "notes",
-        "showlegend": False,
-        "x": [x for time in iso_times(np.array([mark.time for mark in marks])) for x in (time, time, None)],
-        "y": [-0.5, bottom, None] * len(marks),
-        "hovertext": [text for mark in marks for text in (_mark_hover(mark, seen), _mark_hover(mark, seen), "")],
-        "hoverinfo": "text",
-        "line": line,
-    }
-
-
-def _symbols(marks: list[PlacedMark], seen: Swimlanes, lane_height: float) -> dict[str, Any]:
-    small = lane_height < _HATCHED_LANE
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "marks",
-        "showlegend": True,
-        "legendrank": 1100,
-        "x": iso_times(np.array([mark.time for mark in marks])),
-        "y": [mark.lane for mark in marks],
-        "hovertext": [_mark_hover(mark, seen) for mark in marks],
-        "hoverinfo": "text",
-        "cliponaxis": False,
-        "marker": {
-            "symbol": "circle" if small else [_MARK_SYMBOLS.get(mark.kind, "diamond") for mark in marks],
-            "size": 3 if small else 9,
-            # By name, not by number: a report that turns a light figure dark leaves these as they are.
-            "color": "black" if small else "white",
-            "line": {"color": "white" if small else "black", "width": 0.5 if small else 1},
-        },
-    }
-
-
-def _mark_hover(mark: PlacedMark, seen: Swimlanes) -> str:
-    whose = "" if mark.lane is None else f"<b>{lines_for_plotly(seen.labels[mark.lane], width=60)}</b><br>"
-    return f"{whose}{lines_for_plotly(mark.text)}<br>{times_text(np.array([mark.time]))[0]} UTC ({mark.kind})"

@@ -9,8 +9,11 @@ import pandas as pd
 
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.palette import PALETTES, SEVERITY, TILE, Palette, Theme, palette_of
+from tinypool_nb.views import calls_picture
 from tinypool_nb.views.connections import connections_html, connections_text
+from tinypool_nb.views.shown_calls import calls_of
 from tinypool_nb.views.swimlanes import PLAINTEXT_MARK, PlacedMark, Swimlanes, describe, swimlanes
+from tinypool_nb.views.time_ticks import round_times
 from tinypool_nb.views.wording import cut, duration_text, for_xml, label_rows, one_line, padded, span_text, times_text, width_of
 
 __all__ = ["connections_html", "connections_text", "timeline_svg", "timeline_text"]
@@ -34,11 +37,6 @@ _HATCHED_LANE = 6.0
 _MOST_SYMBOLS = 500
 _TICK_DISTANCE = 90
 _SECOND = 1_000_000_000
-_STEPS = (
-    *(10**exponent for exponent in range(3, 9)),
-    *(_SECOND * step for step in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400)),
-)
-"""Nanoseconds between two ticks: what people count in."""
 
 
 class _Plot(NamedTuple):
@@ -51,10 +49,25 @@ class _Plot(NamedTuple):
     width: float
     lane: float
     """Height of one lane, the space below it included."""
+    below: float
+    """Height of what stands between the lanes and the axis of time."""
 
     @property
     def bottom(self) -> float:
         return self.top + self.lane * max(len(self.seen.labels), 1)
+
+    @property
+    def foot(self) -> float:
+        return self.bottom + self.below
+
+    @property
+    def strip(self) -> calls_picture.Box:
+        return calls_picture.Box(self.left, self.bottom, self.width, self.seen.start, self.seen.end)
+
+    def upright(self, x: float, top: float, beyond: int = 0) -> str:
+        """The path of a line down to the axis of time and `beyond`, which leaves out the heading of the calls."""
+        lanes = f"M{x:.1f},{top}V{self.bottom:.1f}M{x:.1f},{self.bottom + calls_picture.SPACE:.1f}" if self.below else f"M{x:.1f},{top}"
+        return f"{lanes}V{self.foot + beyond:.1f}"
 
     def x(self, time: int) -> float:
         return self.left + (time - self.seen.start) / (self.seen.end - self.seen.start) * self.width
@@ -63,6 +76,7 @@ class _Plot(NamedTuple):
 def timeline_svg(
     intervals: pd.DataFrame,
     marks: pd.DataFrame | None = None,
+    calls: pd.DataFrame | None = None,
     *,
     now: int,
     modules: Iterable[str | ModuleKey] | None = None,
@@ -76,6 +90,7 @@ def timeline_svg(
     Parameters:
         intervals: as `tinypool_nb.views.frames` makes it; open intervals end at `now`.
         marks: the same; None for none.
+        calls: the same; None for none. They stand in a strip below the lanes, by their durations.
         now: nanoseconds since 1970-01-01 UTC.
         modules: which modules to show, from the top, by their shown keys; all by default.
         theme: "light" or "dark".
@@ -84,8 +99,10 @@ def timeline_svg(
     modules = None if modules is None else tuple(modules)
     width = max(width, 300)
     widest = round(width - 2 * _EDGE - 8)
-    seen = swimlanes(intervals, marks, now=now, modules=modules, pixels=widest, most=MOST_SVG_SEGMENTS)
+    called = calls_of(calls, modules)
+    seen = swimlanes(intervals, marks, now=now, modules=modules, pixels=widest, most=MOST_SVG_SEGMENTS, reach=called.span)
     label_width = 8 + _WIDE_CHARACTER * max((width_of(seen.lane_text(lane, _LABEL_LENGTH)) for lane in range(len(seen.labels))), default=0)
+    label_width = max(label_width, calls_picture.LABEL_WIDTH) if called else label_width
     about_all = [mark for mark in seen.marks if mark.lane is None]
     plot_width = width - 2 * _EDGE - label_width
     places = [(mark.time - seen.start) / (seen.end - seen.start) * plot_width for mark in about_all]
@@ -93,13 +110,21 @@ def timeline_svg(
     labels, rows = label_rows(places, texts, width=plot_width, character=6.2)
     count = max(len(seen.labels), 1)
     lane = 32.0 if count == 1 else min(22.0, max(1.5, 720 / count))
-    plot = _Plot(seen, palette_of(theme), _EDGE + label_width, _HEAD + rows * _MARK_ROW, plot_width, lane)
-    height = round(plot.bottom + _FOOT)
+    plot = _Plot(
+        seen,
+        palette_of(theme),
+        _EDGE + label_width,
+        _HEAD + rows * _MARK_ROW,
+        plot_width,
+        lane,
+        calls_picture.STRIP_HEIGHT if called else 0,
+    )
+    height = round(plot.foot + _FOOT)
     title = for_xml(cut(one_line(seen.labels[0]), 60)) if len(seen.labels) == 1 else f"Connections of {len(seen.labels):,} modules"
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{width}" height="{height}" viewBox="0 0 {width} {height}">',
         f"<title>{title}</title>",
-        f"<desc>{for_xml(describe(intervals, now=now, modules=modules))}</desc>",
+        f"<desc>{for_xml(f'{describe(intervals, now=now, modules=modules)} {called.describe()}'.rstrip())}</desc>",
         _patterns(plot),
         f'<rect width="{width}" height="{height}" rx="6" fill="{plot.palette.page}"/>',
         f'<g font-family="system-ui, sans-serif" font-size="12" fill="{plot.palette.ink}">',
@@ -108,6 +133,7 @@ def timeline_svg(
         *_lane_labels(plot),
         *_ticks(plot),
         *_segments(plot),
+        *(calls_picture.strip_svg(called, plot.palette, plot.strip) if called else ()),
         *(_line(plot, place) for place in places),
         *(_line_label(plot, places[index], texts[index], row, runs_left=runs_left) for index, row, runs_left in labels),
         _symbols(plot, [mark for mark in seen.marks if mark.lane is not None][-_MOST_SYMBOLS:]),
@@ -152,18 +178,13 @@ def _ticks(plot: _Plot) -> list[str]:
     seen = plot.seen
     if not len(seen.segments.lane):
         return []
-    least = (seen.end - seen.start) * _TICK_DISTANCE / plot.width
-    step = next((step for step in _STEPS if step >= least), _STEPS[-1] * (int(least / _STEPS[-1]) + 1))
-    times = np.arange(-(-seen.start // step) * step, seen.end + 1, step, dtype=np.int64)
-    unit, part = ("us" if step < 10**6 else "ms", slice(11, None)) if step < _SECOND else ("s", slice(11, 19))
-    if step >= 86_400 * _SECOND:
-        part = slice(0, 10)
+    times, texts = round_times(seen.start, seen.end, least=(seen.end - seen.start) * _TICK_DISTANCE / plot.width)
     lines = []
-    for time, text in zip(times.tolist(), times_text(times, unit), strict=True):
+    for time, text in zip(times, texts, strict=True):
         x = plot.x(time)
-        lines.append(f'<path d="M{x:.1f},{plot.top}V{plot.bottom + 5:.1f}" stroke="{plot.palette.grid}"/>')
+        lines.append(f'<path d="{plot.upright(x, plot.top, 5)}" stroke="{plot.palette.grid}"/>')
         if x + _TICK_DISTANCE / 3 < plot.left + plot.width + _EDGE:  # else the paper's edge would cut it
-            lines.append(f'<text x="{x:.1f}" y="{plot.bottom + 19:.1f}" text-anchor="middle" font-size="11">{text[part]}</text>')
+            lines.append(f'<text x="{x:.1f}" y="{plot.foot + 19:.1f}" text-anchor="middle" font-size="11">{text}</text>')
     return lines
 
 
@@ -188,7 +209,7 @@ def _segments(plot: _Plot) -> list[str]:
 
 
 def _line(plot: _Plot, place: float) -> str:
-    path = f'd="M{plot.left + place:.1f},{plot.top - 4}V{plot.bottom:.1f}"'
+    path = f'd="{plot.upright(plot.left + place, plot.top - 4)}"'
     return f'<path {path} stroke="{plot.palette.page}" stroke-opacity="0.6" stroke-width="3"/><path {path} stroke="{plot.palette.ink}"/>'
 
 
@@ -227,6 +248,7 @@ def _legend(plot: _Plot, y: float) -> list[str]:
 def timeline_text(
     intervals: pd.DataFrame,
     marks: pd.DataFrame | None = None,
+    calls: pd.DataFrame | None = None,
     *,
     now: int,
     modules: Iterable[str | ModuleKey] | None = None,
@@ -237,13 +259,16 @@ def timeline_text(
     Parameters:
         intervals: as `tinypool_nb.views.frames` makes it; open intervals end at `now`.
         marks: the same; None for none. The ten newest are listed below.
+        calls: the same; None for none. One line says in which columns calls ended.
         now: nanoseconds since 1970-01-01 UTC.
         modules: which modules to show, from the top, by their shown keys; all by default. Forty lines at most.
         width: characters of a line.
     """
+    modules = None if modules is None else tuple(modules)
     name_length = name_width = min(_LABEL_LENGTH, width // 3)
     columns = max(width - name_width - 1, 10)
-    lay_out = partial(swimlanes, intervals, marks, now=now, modules=modules, most=len(intervals) + 1)
+    called = calls_of(calls, modules)
+    lay_out = partial(swimlanes, intervals, marks, now=now, modules=modules, most=len(intervals) + 1, reach=called.span)
     seen = lay_out(pixels=columns)
     if not len(seen.segments.lane):
         return "nothing recorded yet"
@@ -260,8 +285,14 @@ def timeline_text(
         lines.append(f"{padded(seen.lane_text(lane, name_length), name_width)} {letters.rstrip()}")
     if len(seen.labels) > MOST_TEXT_LANES:
         lines.append(f"… and {len(seen.labels) - MOST_TEXT_LANES:,} more modules")
+    if called:
+        lines.append(f"{padded('calls', name_width)} {calls_picture.text_line(called, seen.start, seen.end, columns)}")
     present = [drawn for code, drawn in looks.items() if (seen.segments.state == code).any()]
     lines.append(f"{' ' * name_width} {'   '.join(f'{drawn.letter} {drawn.label}' for drawn in present)}")
+    if called:
+        lines.append(
+            f"{' ' * name_width} {'   '.join(f'{letter} calls {name}' for name, letter in calls_picture.LETTERS.items())}   ({called.gist})"
+        )
     for mark in seen.marks[-10:]:
         whose = "" if mark.lane is None else f"{one_line(seen.labels[mark.lane])}: "
         lines.append(f"{times_text(np.array([mark.time]))[0]} UTC  {whose}{one_line(mark.text)}")

@@ -88,6 +88,7 @@ def swimlanes(
     pixels: int,
     most: int,
     exact: int = 0,
+    reach: Sequence[int] = (),
 ) -> Swimlanes:
     """Lay out the intervals and marks of the modules, merged to what can be shown.
 
@@ -99,10 +100,11 @@ def swimlanes(
         pixels: width of the drawing.
         most: segments at most; columns get wider than a pixel where that would not do, down to one column.
         exact: up to so many intervals are drawn as they are, so that a drawing can be zoomed into.
+        reach: further moments, nanoseconds since 1970-01-01 UTC, that the drawing must include.
     """
     rows = _rows(intervals, now, modules)
     placed = _marks(marks, rows.labels, everything=modules is None)
-    start, end = _span(rows, placed, now)
+    start, end = _span(rows, placed, now, reach)
     segments = _merged(rows, lanes.Viewport(start, end, pixels), now, most, exact)
     reasons, transports = (column.take(segments.shown).astype(object).fillna("").tolist() for column in (rows.reason, rows.transport))
     since, until, is_open = rows.start[segments.first], rows.end[segments.last], rows.is_open[segments.last]
@@ -192,7 +194,7 @@ class _Rows(NamedTuple):
 
 
 def _rows(intervals: pd.DataFrame, now: int, modules: Iterable[str | ModuleKey] | None) -> _Rows:
-    labels, lane = _lanes(intervals, modules)
+    labels, lane = lanes_of(intervals, modules)
     shown = np.flatnonzero(lane >= 0)
     if len(shown) < len(lane):
         intervals, lane = intervals.iloc[shown], lane[shown]
@@ -211,14 +213,14 @@ def _lane_transports(rows: _Rows) -> tuple[str, ...]:
     return tuple(transports[last])
 
 
-def _lanes(intervals: pd.DataFrame, modules: Iterable[str | ModuleKey] | None) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """The label of each lane, and the lane of each row, -1 if it is not shown."""
-    names, namespaces = intervals["module"].cat, intervals["namespace"].cat
+def lanes_of(rows: pd.DataFrame, modules: Iterable[str | ModuleKey] | None) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """The label of each lane, and the lane of each row of a frame with modules, -1 if it is not shown."""
+    names, namespaces = rows["module"].cat, rows["namespace"].cat
     key = (namespaces.codes.to_numpy().astype(np.int64) + 1) * len(names.categories) + names.codes.to_numpy()
     lane, keys = pd.factorize(key)
     first = np.zeros(len(keys), dtype=np.int64)
     first[lane[::-1]] = np.arange(len(lane))[::-1]
-    labels = tuple(shown_keys(intervals.iloc[first]))
+    labels = tuple(shown_keys(rows.iloc[first]))
     lane = lane.astype(np.int64)
     if modules is None:
         return labels, lane
@@ -248,10 +250,10 @@ def _marks(marks: pd.DataFrame | None, labels: Sequence[str], *, everything: boo
     return tuple(sorted(placed, key=lambda mark: mark.time))
 
 
-def _span(rows: _Rows, marks: Sequence[PlacedMark], now: int) -> tuple[int, int]:
-    """From the first interval or mark to the last; at least a millisecond."""
-    starts = [mark.time for mark in marks[:1]] + ([int(rows.start.min())] if len(rows.lane) else [])
-    ends = [mark.time for mark in marks[-1:]] + ([int(rows.end.max())] if len(rows.lane) else [])
+def _span(rows: _Rows, marks: Sequence[PlacedMark], now: int, reach: Sequence[int] = ()) -> tuple[int, int]:
+    """From the first interval, mark or moment of `reach` to the last; at least a millisecond."""
+    starts = [*reach, *(mark.time for mark in marks[:1])] + ([int(rows.start.min())] if len(rows.lane) else [])
+    ends = [*reach, *(mark.time for mark in marks[-1:])] + ([int(rows.end.max())] if len(rows.lane) else [])
     start = min(starts, default=now)
     return start, max(*ends, start + _SECOND // 1_000) if ends else start + _SECOND
 

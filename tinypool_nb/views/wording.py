@@ -23,9 +23,11 @@ _REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 def duration_text(seconds: float) -> str:
     """A duration in the two units that matter.
 
-    >>> [duration_text(seconds) for seconds in (0.0004, 0.25, 1.234, 75, 3 * 3600 + 61, 90_000)]
-    ['0.4 ms', '250 ms', '1.2 s', '1 min 15 s', '3 h 1 min', '1 d 1 h']
+    >>> [duration_text(seconds) for seconds in (0.00007, 0.0004, 0.25, 1.234, 75, 3 * 3600 + 61, 90_000)]
+    ['0.07 ms', '0.4 ms', '250 ms', '1.2 s', '1 min 15 s', '3 h 1 min', '1 d 1 h']
     """
+    if seconds < 0.00095:
+        return f"{round(seconds * 1e3, 3):g} ms"
     if seconds < 0.9995:
         return f"{seconds * 1e3:.0f} ms" if seconds >= 0.0095 else f"{seconds * 1e3:.1f} ms"
     if seconds < 59.95:

@@ -19,6 +19,7 @@ def test_the_page_s_defaults() -> None:
         "tls": None,
         "drain": 30.0,
         "history": 5_000_000,
+        "record_calls": True,
         "observer_share": 0.01,
     }
 

@@ -1,27 +1,25 @@
-"""Pictures of the record for places without JavaScript: the timeline as SVG and as text, and the tables of `connections`."""
+"""Pictures of the record for places without JavaScript: the timeline as SVG; as text it is in `timeline_text`, tables in `connections`."""
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from tinypool_nb.core.keys import ModuleKey
-from tinypool_nb.core.palette import PALETTES, SEVERITY, TILE, Palette, Theme, palette_of
+from tinypool_nb.core.palette import SEVERITY, TILE, Palette, Theme, palette_of
 from tinypool_nb.views import calls_picture
 from tinypool_nb.views.connections import connections_html, connections_text
 from tinypool_nb.views.shown_calls import calls_of
-from tinypool_nb.views.swimlanes import PLAINTEXT_MARK, PlacedMark, Swimlanes, describe, swimlanes
+from tinypool_nb.views.swimlanes import PlacedMark, Swimlanes, describe, swimlanes
 from tinypool_nb.views.time_ticks import round_times
-from tinypool_nb.views.wording import cut, duration_text, for_xml, label_rows, one_line, padded, span_text, times_text, width_of
+from tinypool_nb.views.timeline_text import subtitle, timeline_text
+from tinypool_nb.views.wording import cut, for_xml, label_rows, one_line, width_of
 
 __all__ = ["connections_html", "connections_text", "timeline_svg", "timeline_text"]
 
 MOST_SVG_SEGMENTS = 30_000
 """Rectangles, of some 25 bytes each."""
-MOST_TEXT_LANES = 40
-"""Lines of a terminal."""
 
 _LABEL_LENGTH = 28
 _CHARACTER = 6.7
@@ -129,7 +127,7 @@ def timeline_svg(
         f'<rect width="{width}" height="{height}" rx="6" fill="{plot.palette.page}"/>',
         f'<g font-family="system-ui, sans-serif" font-size="12" fill="{plot.palette.ink}">',
         f'<text x="{_EDGE}" y="28" font-size="16" font-weight="600">{title}</text>',
-        f'<text x="{_EDGE}" y="47">{for_xml(_subtitle(seen))}</text>',
+        f'<text x="{_EDGE}" y="47">{for_xml(subtitle(seen))}</text>',
         *_lane_labels(plot),
         *_ticks(plot),
         *_segments(plot),
@@ -141,13 +139,6 @@ def timeline_svg(
         "</g></svg>",
     ]
     return "\n".join(line for line in lines if line)
-
-
-def _subtitle(seen: Swimlanes) -> str:
-    if not len(seen.segments.lane):
-        return "nothing recorded yet"
-    parts = [span_text(seen.start, seen.end), duration_text((seen.end - seen.start) / _SECOND), seen.transport, seen.note]
-    return " · ".join(part for part in parts if part)
 
 
 def _fill(palette: Palette, code: int, *, hatched: bool = True) -> str:
@@ -243,72 +234,3 @@ def _legend(plot: _Plot, y: float) -> list[str]:
     if lines:
         lines.append(f'<text x="{plot.left + plot.width:.1f}" y="{y:.1f}" text-anchor="end">time, UTC</text>')
     return lines
-
-
-def timeline_text(
-    intervals: pd.DataFrame,
-    marks: pd.DataFrame | None = None,
-    calls: pd.DataFrame | None = None,
-    *,
-    now: int,
-    modules: Iterable[str | ModuleKey] | None = None,
-    width: int = 100,
-) -> str:
-    """The timeline for a terminal: a line a module, a character a column, the worst state of each column.
-
-    Parameters:
-        intervals: as `tinypool_nb.views.frames` makes it; open intervals end at `now`.
-        marks: the same; None for none. The ten newest are listed below.
-        calls: the same; None for none. One line says in which columns calls ended.
-        now: nanoseconds since 1970-01-01 UTC.
-        modules: which modules to show, from the top, by their shown keys; all by default. Forty lines at most.
-        width: characters of a line.
-    """
-    modules = None if modules is None else tuple(modules)
-    name_length = name_width = min(_LABEL_LENGTH, width // 3)
-    columns = max(width - name_width - 1, 10)
-    called = calls_of(calls, modules)
-    lay_out = partial(swimlanes, intervals, marks, now=now, modules=modules, most=len(intervals) + 1, reach=called.span)
-    seen = lay_out(pixels=columns)
-    if not len(seen.segments.lane):
-        return "nothing recorded yet"
-    if seen.marks_plaintext:  # which takes room
-        name_width += len(PLAINTEXT_MARK)
-        columns = max(width - name_width - 1, 10)
-        seen = lay_out(pixels=columns)
-    looks = PALETTES["light"].looks
-    lines = _subtitle(seen).replace(f" · {seen.note}", f"\n{seen.note}").splitlines() if seen.note else [_subtitle(seen)]
-    worst = _worst_by_column(seen, columns)
-    code_of = {severity: code for code, severity in SEVERITY.items()}
-    for lane, severities in enumerate(worst[:MOST_TEXT_LANES].tolist()):
-        letters = "".join(looks[code_of[severity]].letter if severity >= 0 else " " for severity in severities)
-        lines.append(f"{padded(seen.lane_text(lane, name_length), name_width)} {letters.rstrip()}")
-    if len(seen.labels) > MOST_TEXT_LANES:
-        lines.append(f"… and {len(seen.labels) - MOST_TEXT_LANES:,} more modules")
-    if called:
-        lines.append(f"{padded('calls', name_width)} {calls_picture.text_line(called, seen.start, seen.end, columns)}")
-    present = [drawn for code, drawn in looks.items() if (seen.segments.state == code).any()]
-    lines.append(f"{' ' * name_width} {'   '.join(f'{drawn.letter} {drawn.label}' for drawn in present)}")
-    if called:
-        lines.append(
-            f"{' ' * name_width} {'   '.join(f'{letter} calls {name}' for name, letter in calls_picture.LETTERS.items())}   ({called.gist})"
-        )
-    for mark in seen.marks[-10:]:
-        whose = "" if mark.lane is None else f"{one_line(seen.labels[mark.lane])}: "
-        lines.append(f"{times_text(np.array([mark.time]))[0]} UTC  {whose}{one_line(mark.text)}")
-    return "\n".join(lines)
-
-
-def _worst_by_column(seen: Swimlanes, columns: int) -> np.ndarray[tuple[int, int], np.dtype[np.int8]]:
-    """Severity of the worst state in each column of each lane, -1 where there is nothing; shape (lanes, columns)."""
-    worst = np.full((len(seen.labels), columns), -1, dtype=np.int8)
-    column = -(-(seen.end - seen.start) // columns)
-    segments = seen.segments
-    from_column = (segments.start - seen.start) // column
-    to_column = (segments.end - 1 - seen.start) // column
-    for lane, left, right, code in zip(
-        segments.lane.tolist(), from_column.tolist(), to_column.tolist(), segments.state.tolist(), strict=True
-    ):
-        cells = worst[lane, left : right + 1]
-        np.maximum(cells, SEVERITY[code], out=cells)
-    return worst

@@ -1,4 +1,4 @@
-"""The pool in a real JupyterLab, in a real browser: the table redraws itself in place, the timeline draws, nobody complains."""
+"""A real JupyterLab that shares nothing with the person's own, and notebooks in it, driven by a real browser."""
 
 import json
 import os
@@ -6,12 +6,13 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import nbformat
 import psutil
@@ -19,7 +20,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
 
     from tests.conftest import Browser
 
@@ -27,26 +28,7 @@ PORTS = range(20_000, 32_768)
 """Below the ephemeral ports, else somebody's own end of a connection may be one of ours."""
 PATIENCE = 60.0
 """Seconds that JupyterLab gets to answer: it takes 3 on a quiet machine."""
-
-CELLS = (
-    """\
-import tinypool_nb as tp
-
-lab = tp.Lab()
-module = lab.start("http-module-v1")
-pool = tp.Pool()
-pool.register(module.name, module.address)
-pool.connections(live=True)""",
-    'pool.reconnect("http-module-v1")\npool.wait("http-module-v1", "READY", timeout=10)',
-    """\
-import time
-
-module.kill()
-pool.wait("http-module-v1", "IDLE", timeout=10)
-time.sleep(3600)  # the kernel is busy, until it is interrupted, and the table must not mind""",
-    "pool.timeline()",
-    'pool.close()\nlab.close()\n"the end"',
-)
+IDLE = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 
 # It ends with whoever started it, since then its stdin does, however that came; and so do its kernels.
 SERVER = """
@@ -139,57 +121,92 @@ def answers(server: subprocess.Popen[bytes], port: int) -> bool:
     return False
 
 
-@pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
-    """The notebook of CELLS, open in a JupyterLab."""
+@dataclass
+class JupyterLab:
+    """One server for all tests of a run."""
+
+    address: str
+    """`http://127.0.0.1:port`."""
+    notebooks: Path
+    """The folder that it shows."""
+
+    def write(self, name: str, cells: list[str]) -> str:
+        """A new notebook of these cells; the address at which JupyterLab opens it."""
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        nbformat.write(new_notebook(cells=[new_code_cell(cell) for cell in cells], metadata=kernel), self.notebooks / f"{name}.ipynb")
+        return f"{self.address}/lab/tree/{name}.ipynb"
+
+    def end_kernels(self) -> None:
+        """Shut down every kernel, with what runs in it."""
+        for kernel in json.loads(self._ask("GET", "/api/sessions")):
+            self._ask("DELETE", f"/api/sessions/{kernel['id']}")
+
+    def _ask(self, method: str, path: str) -> bytes:
+        connection = HTTPConnection(self.address.removeprefix("http://"), timeout=30)
+        try:
+            connection.request(method, path)
+            return connection.getresponse().read()
+        finally:
+            connection.close()
+
+
+@dataclass
+class Notebook:
+    """A notebook that is open in the browser."""
+
+    page: "Page"
+
+    def run(self) -> None:
+        """Run the selected cell and select the next one; returns at once."""
+        self.command("notebook:run-cell-and-select-next")
+
+    def command(self, name: str) -> None:
+        """Have JupyterLab do what its menus do, without waiting until it has."""
+        self.page.evaluate("name => void window.jupyterapp.commands.execute(name)", name)
+
+    def cell(self, number: int) -> "Locator":
+        """A code cell, counted from 0."""
+        return self.page.locator(".jp-Notebook .jp-CodeCell").nth(number)
+
+    def wait_until_idle(self) -> None:
+        """Wait until the kernel runs nothing."""
+        self.page.wait_for_function(IDLE)
+
+    def set_theme(self, theme: Literal["light", "dark"]) -> None:
+        """Change JupyterLab's theme, and wait until it shows."""
+        self.page.evaluate(
+            "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})", f"JupyterLab {theme.capitalize()}"
+        )
+        light = str(theme == "light").lower()
+        self.page.wait_for_function(f"document.body.dataset.jpThemeLight === '{light}'")
+
+
+@pytest.fixture(scope="session")
+def jupyterlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterLab]:
+    """A JupyterLab, once for all tests of a run."""
     if find_spec("jupyterlab") is None:
         message = "there is no JupyterLab in this environment (it is in the dependency group dev)"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    notebooks = tmp_path / "notebooks"
-    notebooks.mkdir()
-    nbformat.write(new_notebook(cells=[new_code_cell(cell) for cell in CELLS], metadata=kernel), notebooks / "live.ipynb")
-    with serving(notebooks, tmp_path / "home") as server:
-        yield f"{server}/lab/tree/live.ipynb"
+    notebooks = tmp_path_factory.mktemp("notebooks")
+    with serving(notebooks, tmp_path_factory.mktemp("home")) as server:
+        yield JupyterLab(server, notebooks)
 
 
-def command(page: "Page", name: str) -> None:
-    """Have JupyterLab do what its menus do, without waiting until it has."""
-    page.evaluate("name => void window.jupyterapp.commands.execute(name)", name)
+OpenNotebook = Callable[..., Notebook]
 
 
-@pytest.mark.browser
-def test_the_table_lives_and_the_timeline_draws(address: str, browser: "Browser") -> None:
-    page = browser.open(address, width=1400, height=1400)
-    page.set_default_timeout(30_000)
-    page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'")
-    cells = page.locator(".jp-Notebook .jp-CodeCell")
-    state = cells.nth(0).locator(".tinypool-connections .tinypool-chip")
+@pytest.fixture
+def open_notebook(jupyterlab: JupyterLab, browser: "Browser", request: pytest.FixtureRequest) -> Iterator[OpenNotebook]:
+    """Opens a notebook of the given cells, with the first one selected and a kernel that waits; all kernels end with the test."""
 
-    def run() -> None:
-        command(page, "notebook:run-cell-and-select-next")
+    def open_(cells: list[str], *, width: int = 1400, height: int = 1400) -> Notebook:
+        name = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)
+        page = browser.open(jupyterlab.write(name, cells), width=width, height=height)
+        page.set_default_timeout(30_000)
+        page.wait_for_function(IDLE)
+        return Notebook(page)
 
-    def wait_for(shown: str) -> None:
-        cells.nth(0).locator(f".tinypool-chip[data-state={shown}]").wait_for()
-        assert state.count() == 1  # in place: one table, not one below the other
-
-    run()
-    wait_for("IDLE")
-    run()
-    wait_for("READY")
-    run()
-    wait_for("IDLE")
-    assert cells.nth(2).locator(".jp-InputPrompt").inner_text() == "[*]:"  # while the cell is running
-    command(page, "notebook:interrupt-kernel")
-    cells.nth(2).locator(".jp-OutputArea").get_by_text("KeyboardInterrupt").first.wait_for()
-    run()
-    plot = cells.nth(3).locator(".js-plotly-plot")
-    plot.locator(".barlayer .point path").first.wait_for(state="attached")
-    assert {"IDLE", "READY"} <= set(plot.locator(".legendtext").all_text_contents())
-    assert plot.locator(".ytick text, .yaxislayer-above text").all_text_contents() == ["http-module-v1"]
-    run()
-    cells.nth(4).locator(".jp-OutputArea").get_by_text("the end").wait_for()
-    complaints = [cells.nth(cell).locator("[data-mime-type='application/vnd.jupyter.stderr']").count() for cell in range(len(CELLS))]
-    assert complaints == [0, 0, 1, 0, 0]  # the one is the interrupt
+    yield open_
+    jupyterlab.end_kernels()

@@ -93,7 +93,7 @@ def _summary(recording: Path) -> str:
     record = open_recording(recording)
     told = f"recorded: {len(record.transitions())} transitions and {len(record.attempts())} attempts of {len(record.summary())} modules"
     width = min(shutil.get_terminal_size().columns, WIDEST)
-    return f"\n{told}\n\n{timeline_text(record.intervals(), now=record.now(), width=width)}\n"
+    return f"\n{told}\n\n{timeline_text(record.intervals(), calls=record.calls(), now=record.now(), width=width)}\n"
 
 
 if __name__ == "__main__":

@@ -127,6 +127,12 @@ class Observer:
             if watched.identity.number in self._watched:
                 self._read(watched, time.monotonic())
 
+    @property
+    def draining(self) -> int:
+        """How many retired channels still wait for the end of their calls; takes no lock."""
+        watched = list(self._watched.values())
+        return sum(one.close_by is not None and one.closed_at is None for one in watched)
+
     def close(self, drain: float = 0.0) -> None:
         """Close every channel when its calls have ended, at the latest after `drain` seconds, and end the thread.
 

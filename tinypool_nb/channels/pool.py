@@ -27,6 +27,7 @@ from tinypool_nb.errors import ForkedPoolError, OptionsError, PoolClosedError, W
 from tinypool_nb.journal.follower import Follower
 from tinypool_nb.journal.journal import Journal
 from tinypool_nb.logs import log_transitions
+from tinypool_nb.metrics.operations import Operations, counts_errors
 
 log = logging.getLogger("tinypool_nb.pool")
 
@@ -61,6 +62,7 @@ class ClientPool:
             channel_credentials(self.options.tls)  # a file that is missing is told here, not at the first module
         self.journal = Journal(history=self.options.history)
         self._pid = os.getpid()
+        self._operations = Operations()
         self._current = CurrentStates()
         self._observer = Observer(self.journal, self._current, share=self.options.observer_share)
         self._calls = CallLog(self.journal.append, self.journal.clock, self._observer.hurry)
@@ -76,6 +78,7 @@ class ClientPool:
         if health_checks is not None:
             self.start_health_checks(every=health_checks)
 
+    @counts_errors("register")
     def register(self, name: str, address: str, *, namespace: str | None = None, options: PoolOptions | None = None) -> None:
         """Make a module reachable. Nothing is dialled before its first call.
 
@@ -124,6 +127,7 @@ class ClientPool:
             raise unknown(self._modules.keys(), name)
         return face
 
+    @counts_errors("unregister")
     def unregister(self, name: str | ModuleKey) -> bool:
         """Take a module away; its channel closes when the calls under way on it have ended (at most `drain` seconds).
 
@@ -134,9 +138,11 @@ class ClientPool:
         """
         key = self._modules.find(name)
         if key is None:
+            self._operations.add("unregister", "unchanged")
             return False
         return self._carry_out(Unregister(key)).status == "ok"
 
+    @counts_errors("reconnect")
     def reconnect(self, name: str | ModuleKey) -> None:
         """Connect afresh, now: a new channel without the old one's backoff. Calls under way on the old one end well.
 
@@ -223,6 +229,7 @@ class ClientPool:
             return self._current.copy()
         return {watched.shown: watched.look() for watched in self._modules.channels()}
 
+    @counts_errors("health_check")
     def health_check(self) -> dict[str, State]:
         """Warn of each module that is not READY, ask it to connect, and return these modules with their states.
 
@@ -238,6 +245,7 @@ class ClientPool:
                 log.warning("connection not ready: %(module)s is %(state)s", fields, extra={"tinypool": fields})
                 watched.look(connect=True)
         self._observer.hurry()
+        self._operations.add("health_check", "ok")
         return lagging
 
     def start_health_checks(self, every: float = 30.0) -> None:
@@ -342,7 +350,8 @@ class ClientPool:
     def _carry_out(self, command: Command) -> Tell:
         self._check_usable(type(command).__name__.lower())
         tell = self._modules.change(command)
-        if tell.text and tell.status != "unchanged":
+        self._operations.add(tell.operation, tell.status)
+        if tell.status != "unchanged":
             self.journal.mark(tell.text, kind=MarkKind.ACTION, key=tell.key)
             log.info("%s", tell.text if tell.key is None else f"{tell.key}: {tell.text}")
         return tell

@@ -106,8 +106,9 @@ class Ledger:
         return True
 
     def _turn_to(self, channel: ChannelIdentity) -> None:
+        is_another = channel != self.channel
         self.channel = channel
-        if self.opening is not None and self.opening.state is State.SHUTDOWN:
+        if is_another and self.opening is not None and self.opening.state is State.SHUTDOWN:
             self.lost = NO_TIME  # somebody ended it: the time until it was registered again is no time to recover
 
     def fold_attempt(self, row: Attempt) -> None:

@@ -5,7 +5,7 @@ import os
 import weakref
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from tinypool_nb.channels.calling import Message, Sender
 from tinypool_nb.channels.calls import CallLog
@@ -27,7 +27,12 @@ from tinypool_nb.errors import ForkedPoolError, OptionsError, PoolClosedError, W
 from tinypool_nb.journal.follower import Follower
 from tinypool_nb.journal.journal import Journal
 from tinypool_nb.logs import log_transitions
+from tinypool_nb.metrics.exposing import Metrics
 from tinypool_nb.metrics.operations import Operations, counts_errors
+
+if TYPE_CHECKING:  # they load prometheus_client
+    from tinypool_nb.metrics.collector import PoolCollector
+    from tinypool_nb.metrics.server import MetricsServer
 
 log = logging.getLogger("tinypool_nb.pool")
 
@@ -68,12 +73,13 @@ class ClientPool:
         self._calls = CallLog(self.journal.append, self.journal.clock, self._observer.hurry)
         self._modules = Modules(self._observer, self._current, self.journal.clock, self._calls)
         self._faces = self._modules.faces
-        self._sender = Sender(self._modules, self._observer.catch_up_with, lambda _operation, _status: None)
+        self._sender = Sender(self._modules, self._observer.catch_up_with, self._operations.add)
         self.follower = Follower(self.journal)
         self.follower.add(log_transitions)
+        self._metrics = Metrics(self.journal, self._current.copy, self._operations)
         self._checks = HealthChecks(self)
         # Threads hold the parts, never the pool: one that nobody holds any more closes itself.
-        self._finalizer = weakref.finalize(self, _abandon, self._observer, self._checks)
+        self._finalizer = weakref.finalize(self, _abandon, self._observer, self._checks, self._metrics)
         self._finalizer.atexit = False
         if health_checks is not None:
             self.start_health_checks(every=health_checks)
@@ -277,6 +283,40 @@ class ClientPool:
         question = self._ask("until", name, state)
         self._judge(await until(self._observer, question, lambda: self._begin(question), timeout), question, timeout)
 
+    def serve_metrics(self, port: int = 9464, address: str = "127.0.0.1") -> "MetricsServer":
+        """Let Prometheus scrape this pool over HTTP, until the server or the pool is closed. Each call opens one more server.
+
+        Args:
+            port: 0 takes a free one.
+            address: where to listen; only this machine comes to the default, "0.0.0.0" lets in everybody who reaches it.
+
+        Returns:
+            The server, with its `url`, its `port` and `close()`.
+
+        Raises:
+            OptionsError: the port is taken, or the port or address is none.
+            PoolClosedError: after `close`.
+
+        Example:
+            >>> with ClientPool() as pool:
+            ...     pool.serve_metrics(port=0).url
+            'http://127.0.0.1:.../metrics'
+
+        Source: the page's Metrics; 9464 is where OpenTelemetry's exporters for Prometheus listen.
+        """
+        self._check_usable("serve_metrics")
+        return self._metrics.serve(port, address)
+
+    def collector(self) -> "PoolCollector":
+        """This pool's metrics for a registry of your own, always the same object; one pool a registry.
+
+        Example:
+            >>> from prometheus_client import CollectorRegistry
+            >>> with ClientPool() as pool:
+            ...     CollectorRegistry().register(pool.collector())
+        """
+        return self._metrics.collector()
+
     def debug(self) -> None:
         """Log each connection with its target and state, for a service that wants no frames.
 
@@ -310,6 +350,7 @@ class ClientPool:
         """
         if os.getpid() != self._pid:
             return  # the threads and connections are the parent's
+        self._metrics.close()
         self._checks.stop()
         self._carry_out(Close())
         self._observer.close(drain)
@@ -411,6 +452,7 @@ def _state(state: State | str) -> State:
         raise OptionsError("state", state, f"one of {', '.join(State)}") from None
 
 
-def _abandon(observer: Observer, checks: HealthChecks) -> None:
+def _abandon(observer: Observer, checks: HealthChecks, metrics: Metrics) -> None:
+    metrics.abandon()
     checks.abandon()
     observer.abandon()

@@ -46,8 +46,8 @@ class Scene:
         self.states: dict[str, State] = {}
         self.operations = Operations()
         self.collector = PoolCollector(self.journal, lambda: self.states, self.operations.read)
-        self.registry = CollectorRegistry()
-        self.registry.register(self.collector)
+        self.everything = CollectorRegistry()
+        self.everything.register(self.collector)
 
     def transition(self, channel: ChannelIdentity, time: float, previous: State | None, state: State, reason: str = "") -> None:
         self.journal.append(Transition(round(time * SECOND), channel, previous, state, reason, Evidence.SEEN))
@@ -62,7 +62,7 @@ class Scene:
     def scrape(self, **labels: str) -> dict[tuple[str, ...], float]:
         """Each sample that carries these labels: its name and other labels' values -> its value."""
         found: dict[tuple[str, ...], float] = {}
-        for family in parse(generate_latest(self.registry).decode()):
+        for family in parse(generate_latest(self.everything).decode()):
             for sample in family.samples:
                 if labels.items() <= sample.labels.items():
                     others = (value for name, value in sorted(sample.labels.items()) if name not in labels)
@@ -83,7 +83,7 @@ def scene() -> Scene:
 
 
 def test_the_page_s_two_metrics_have_its_names_and_labels(scene: Scene) -> None:
-    families = {family.name: family for family in scene.registry.collect()}
+    families = {family.name: family for family in scene.everything.collect()}
     connections, operations = families[CONNECTIONS], families[OPERATIONS.removesuffix("_total")]
     assert (connections.type, operations.type) == ("gauge", "counter")
     assert {tuple(sample.labels) for sample in connections.samples} == {("module", "state")}
@@ -215,7 +215,7 @@ def test_hostile_names_are_read_back_as_they_are(name: str) -> None:
     scene.call(channel(ModuleKey("ns", name)), 0.0)
     formats: list[tuple[Any, Any]] = [(parse, generate_latest), (parse_openmetrics, generate_openmetrics)]
     for read, write in formats:
-        families = read(write(scene.registry).decode())
+        families = read(write(scene.everything).decode())
         samples = [sample for family in families for sample in family.samples if "module" in sample.labels]
         assert {sample.labels["module"] for sample in samples} == {f"ns/{name}"}
         assert [sample.labels["state"] for sample in samples if sample.name == CONNECTIONS and sample.value == 1] == ["IDLE"]
@@ -240,4 +240,4 @@ def test_what_is_described_is_what_is_collected(scene: Scene) -> None:
 
 def test_a_registry_has_one_pool(scene: Scene) -> None:
     with pytest.raises(ValueError, match=CONNECTIONS):
-        scene.registry.register(Scene().collector)
+        scene.everything.register(Scene().collector)

@@ -38,7 +38,7 @@ def url_of(process: "subprocess.Popen[str]") -> str:
 def test_it_connects_serves_and_ends_well(ending: signal.Signals) -> None:
     with Lab() as lab, metrics(f"tinysystems/{HTTP}={lab.start(HTTP).address}", "--health-checks", "0.05") as process:
         url, ready = url_of(process), f'module="tinysystems/{HTTP}",state="READY"'
-        while f"tinysystems_client_pool_connections{{{ready}}} 1.0" not in urlopen(url, timeout=SECONDS).read().decode():  # noqa: S310
+        while f"tinysystems_client_pool_connections{{{ready}}} 1.0" not in urlopen(url, timeout=SECONDS).read().decode():
             assert process.poll() is None
         process.send_signal(ending)
         process.send_signal(ending)  # who is impatient harms nobody

@@ -102,12 +102,12 @@ class _Server(ThreadingHTTPServer):
     timeout = 0.0  # handle_request is called when there is one
 
     def __init__(self, collector: Collector, port: int, address: str) -> None:
-        registry = CollectorRegistry()
-        registry.register(collector)
+        shown = CollectorRegistry()
+        shown.register(collector)
         family, *_, where = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         self.address_family = family
         self._clients: set[Any] = set()
-        super().__init__((str(where[0]), port), type("Handler", (_Handler,), {"registry": registry}))
+        super().__init__((str(where[0]), port), type("Handler", (_Handler,), {"registry": shown}))
 
     def server_bind(self) -> None:
         TCPServer.server_bind(self)  # HTTPServer would also ask for the address's name, for which a name server may take its time

@@ -4,6 +4,8 @@ import gc
 import gzip
 import logging
 import socket
+import subprocess
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -193,6 +195,35 @@ def test_a_failing_scrape_is_told_to_who_scrapes_and_to_the_log(pool: ClientPool
     broken.broken = False
     assert get(server.url)
     server.close()
+
+
+OUT_OF_DESCRIPTORS = """
+import os, resource, socket, time
+from prometheus_client import CollectorRegistry
+from tinypool_nb.metrics.server import MetricsServer
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+server, client, full = MetricsServer(CollectorRegistry(), port=0), socket.socket(), []
+client.settimeout(10)
+try:
+    while True:
+        full.append(os.dup(0))
+except OSError:
+    pass
+client.connect(("127.0.0.1", server.port))
+client.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+used = time.process_time()
+time.sleep(0.5)
+print(time.process_time() - used < 0.1)
+for descriptor in full:
+    os.close(descriptor)
+print(client.recv(12))
+"""
+
+
+def test_where_no_descriptor_is_free_a_client_waits_and_no_processor_is_burnt() -> None:
+    done = subprocess.run([sys.executable, "-c", OUT_OF_DESCRIPTORS], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout.splitlines() == ["True", "b'HTTP/1.0 200'"]
 
 
 def test_a_fork_serves_nothing(pool: ClientPool) -> None:

@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import ThreadingHTTPServer
@@ -26,6 +27,8 @@ log = logging.getLogger("tinypool_nb.metrics")
 SLOWEST = 10.0
 """Seconds that a client may take to ask, and to take the answer."""
 
+BREATH = 0.1
+"""Seconds before it looks again, where a client could not be let in."""
 ADDRESSES = "an address of this machine, such as 127.0.0.1, or 0.0.0.0 for all"
 
 
@@ -112,6 +115,13 @@ class _Server(ThreadingHTTPServer):
     def server_bind(self) -> None:
         TCPServer.server_bind(self)  # HTTPServer would also ask for the address's name, for which a name server may take its time
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+    def get_request(self) -> tuple[Any, Any]:
+        try:
+            return super().get_request()
+        except OSError:
+            time.sleep(BREATH)  # no descriptor is free, so the client still waits, and the next look would come at once
+            raise
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._clients.add(request)

@@ -11,9 +11,9 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from http.server import ThreadingHTTPServer
-from selectors import EVENT_READ, DefaultSelector
+from selectors import EVENT_READ, BaseSelector, DefaultSelector
 from socketserver import TCPServer
 from typing import Any
 
@@ -57,17 +57,21 @@ class MetricsServer:
             raise OptionsError("port", port, "an int from 0 to 65535; 0 takes a free port")
         if not isinstance(address, str) or not address:  # to getaddrinfo, "" is every address
             raise OptionsError("address", address, ADDRESSES)
-        with _refusing(port, address):
-            server = _Server(collector, port, address)
-        host = f"[{address}]" if ":" in address else address
-        self.address = address
-        self.port: int = server.server_port
-        """The port, also where a free one was taken."""
-        self.url = f"http://{host}:{self.port}/metrics"
-        self._made_in = os.getpid()
-        self._alarm, alarm = socket.socketpair()
-        self._thread = threading.Thread(target=_serve, args=(server, alarm), name="tinypool-metrics", daemon=True)
-        self._thread.start()
+        with ExitStack() as undo:  # what may fail does so here, and not in the thread
+            with _refusing(port, address):
+                server = undo.enter_context(_Server(collector, port, address))
+            self._alarm, alarm = map(undo.enter_context, socket.socketpair())
+            selector = undo.enter_context(DefaultSelector())
+            selector.register(server, EVENT_READ)
+            selector.register(alarm, EVENT_READ)
+            self.port: int = server.server_port
+            """The port, also where a free one was taken."""
+            self.address = address
+            self.url = f"http://{f'[{address}]' if ':' in address else address}:{self.port}/metrics"
+            self._made_in = os.getpid()
+            self._thread = threading.Thread(target=_serve, args=(server, alarm, selector), name="tinypool-metrics", daemon=True)
+            self._thread.start()
+            undo.pop_all()
 
     @property
     def is_closed(self) -> bool:
@@ -88,11 +92,9 @@ class MetricsServer:
         return f"<{type(self).__name__} {'closed' if self.is_closed else self.url}>"
 
 
-def _serve(server: "_Server", alarm: socket.socket) -> None:
+def _serve(server: "_Server", alarm: socket.socket, selector: BaseSelector) -> None:
     """Answer until the other end of `alarm` is closed."""
-    with server, alarm, DefaultSelector() as selector:
-        selector.register(server, EVENT_READ)
-        selector.register(alarm, EVENT_READ)
+    with server, alarm, selector:
         while all(key.fileobj is not alarm for key, _ in selector.select()):
             server.handle_request()
     server.hang_up()
@@ -169,6 +171,8 @@ def _refusing(port: int, address: str) -> Iterator[None]:
             case errno.EADDRINUSE:
                 rule = "something listens there already; take another port, or 0 for any that is free"
                 raise OptionsError("port", port, rule) from None
+            case errno.EMFILE | errno.ENFILE:
+                raise  # neither is to blame: the process has too many files open
             case errno.EACCES:
                 raise OptionsError("port", port, "a port that this user may have: 1024 or more") from None
             case _:  # a name that does not resolve, an address of another machine

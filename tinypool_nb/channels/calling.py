@@ -16,6 +16,7 @@ from tinypool_nb.channels.modules import Modules
 from tinypool_nb.channels.pooled import PooledChannel
 from tinypool_nb.channels.watched import Watched
 from tinypool_nb.core.codes import Code
+from tinypool_nb.core.decisions import Operation, Status
 from tinypool_nb.core.failures import Wire, answered_error, not_ready, send_error
 from tinypool_nb.core.options import DAY
 from tinypool_nb.core.states import State
@@ -89,7 +90,7 @@ class Sender:
         count: told of each `send` and whether it ended "ok" or in "error".
     """
 
-    def __init__(self, modules: Modules, catch_up: Callable[[Watched], None], count: Callable[[str, str], None]) -> None:
+    def __init__(self, modules: Modules, catch_up: Callable[[Watched], None], count: Callable[[Operation, Status], None]) -> None:
         self._modules = modules
         self._catch_up = catch_up
         self._count = count

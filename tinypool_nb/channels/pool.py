@@ -5,7 +5,7 @@ import os
 import weakref
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from tinypool_nb.channels.calling import Message, Sender
 from tinypool_nb.channels.calls import CallLog
@@ -31,6 +31,12 @@ from tinypool_nb.errors import ForkedPoolError, OptionsError, PoolClosedError, W
 from tinypool_nb.journal.follower import Follower
 from tinypool_nb.journal.journal import Journal
 from tinypool_nb.logs import log_transitions
+from tinypool_nb.metrics.exposing import Metrics
+from tinypool_nb.metrics.operations import Operations, counts_errors
+
+if TYPE_CHECKING:  # they load prometheus_client
+    from tinypool_nb.metrics.collector import PoolCollector
+    from tinypool_nb.metrics.server import MetricsServer
 
 log = logging.getLogger("tinypool_nb.pool")
 
@@ -65,21 +71,24 @@ class ClientPool:
             channel_credentials(self.options.tls)  # a file that is missing is told here, not at the first module
         self.journal = Journal(history=self.options.history)
         self._pid = os.getpid()
+        self._operations = Operations()
         self._current = CurrentStates()
         self._observer = Observer(self.journal, self._current, share=self.options.observer_share)
         self._calls = CallLog(self.journal.append, self.journal.clock, self._observer.hurry)
         self._modules = Modules(self._observer, self._current, self.journal.clock, self._calls)
         self._faces = self._modules.faces
-        self._sender = Sender(self._modules, self._observer.catch_up_with, lambda _operation, _status: None)
+        self._sender = Sender(self._modules, self._observer.catch_up_with, self._operations.add)
         self.follower = Follower(self.journal)
         self.follower.add(log_transitions)
+        self._metrics = Metrics(self.journal, self._current.copy, self._operations)
         self._checks = HealthChecks(self)
         # Threads hold the parts, never the pool: one that nobody holds any more closes itself.
-        self._finalizer = weakref.finalize(self, _abandon, self._observer, self._checks)
+        self._finalizer = weakref.finalize(self, _abandon, self._observer, self._checks, self._metrics)
         self._finalizer.atexit = False
         if health_checks is not None:
             self.start_health_checks(every=health_checks)
 
+    @counts_errors("register")
     def register(self, name: str, address: str, *, namespace: str | None = None, options: PoolOptions | None = None) -> None:
         """Make a module reachable. Nothing is dialled before its first call.
 
@@ -128,6 +137,7 @@ class ClientPool:
             raise unknown(self._modules.keys(), name)
         return face
 
+    @counts_errors("unregister")
     def unregister(self, name: str | ModuleKey) -> bool:
         """Take a module away; its channel closes when the calls under way on it have ended (at most `drain` seconds).
 
@@ -138,9 +148,11 @@ class ClientPool:
         """
         key = self._modules.find(name)
         if key is None:
+            self._operations.add("unregister", "unchanged")
             return False
         return self._carry_out(Unregister(key)).status == "ok"
 
+    @counts_errors("reconnect")
     def reconnect(self, name: str | ModuleKey) -> None:
         """Connect afresh, now: a new channel without the old one's backoff. Calls under way on the old one end well.
 
@@ -227,6 +239,7 @@ class ClientPool:
             return self._current.copy()
         return {watched.shown: watched.look() for watched in self._modules.channels()}
 
+    @counts_errors("health_check")
     def health_check(self) -> dict[str, State]:
         """Warn of each module that is not READY, ask it to connect, and return these modules with their states.
 
@@ -242,6 +255,7 @@ class ClientPool:
                 log.warning("connection not ready: %(module)s is %(state)s", fields, extra={"tinypool": fields})
                 watched.look(connect=True)
         self._observer.hurry()
+        self._operations.add("health_check", "ok")
         return lagging
 
     def start_health_checks(self, every: float = 30.0) -> None:
@@ -272,6 +286,40 @@ class ClientPool:
         """As `wait`, for `await`: the notebook's buttons and other coroutines go on meanwhile."""
         question = self._ask("until", name, state)
         self._judge(await until(self._observer, question, lambda: self._begin(question), timeout), question, timeout)
+
+    def serve_metrics(self, port: int = 9464, address: str = "127.0.0.1") -> "MetricsServer":
+        """Let Prometheus scrape this pool over HTTP, until the server or the pool is closed. Each call opens one more server.
+
+        Args:
+            port: 0 takes a free one.
+            address: where to listen; only this machine comes to the default, "0.0.0.0" lets in everybody who reaches it.
+
+        Returns:
+            The server, with its `url`, its `port` and `close()`.
+
+        Raises:
+            OptionsError: the port is taken, or the port or address is none.
+            PoolClosedError: after `close`.
+
+        Example:
+            >>> with ClientPool() as pool:
+            ...     pool.serve_metrics(port=0).url
+            'http://127.0.0.1:.../metrics'
+
+        Source: the page's Metrics; 9464 is where OpenTelemetry's exporters for Prometheus listen.
+        """
+        self._check_usable("serve_metrics")
+        return self._metrics.serve(port, address)
+
+    def collector(self) -> "PoolCollector":
+        """This pool's metrics for a registry of your own, always the same object; one pool a registry.
+
+        Example:
+            >>> from prometheus_client import CollectorRegistry
+            >>> with ClientPool() as pool:
+            ...     CollectorRegistry().register(pool.collector())
+        """
+        return self._metrics.collector()
 
     def debug(self) -> None:
         """Log each connection with its target and state, for a service that wants no frames.
@@ -332,6 +380,7 @@ class ClientPool:
         """
         if os.getpid() != self._pid:
             return  # the threads and connections are the parent's
+        self._metrics.close()
         self._checks.stop()
         self._carry_out(Close())
         self._observer.close(drain)
@@ -379,7 +428,8 @@ class ClientPool:
     def _carry_out(self, command: Command) -> Tell:
         self._check_usable(type(command).__name__.lower())
         tell = self._modules.change(command)
-        if tell.text and tell.status != "unchanged":
+        self._operations.add(tell.operation, tell.status)
+        if tell.status != "unchanged":
             self.journal.mark(tell.text, kind=MarkKind.ACTION, key=tell.key)
             log.info("%s", tell.text if tell.key is None else f"{tell.key}: {tell.text}")
         return tell
@@ -439,6 +489,7 @@ def _state(state: State | str) -> State:
         raise OptionsError("state", state, f"one of {', '.join(State)}") from None
 
 
-def _abandon(observer: Observer, checks: HealthChecks) -> None:
+def _abandon(observer: Observer, checks: HealthChecks, metrics: Metrics) -> None:
+    metrics.abandon()
     checks.abandon()
     observer.abandon()

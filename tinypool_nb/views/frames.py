@@ -20,7 +20,6 @@ from tinypool_nb.core.events import ChannelIdentity, Mark
 from tinypool_nb.core.folding import (
     ATTEMPTS,
     CALLS,
-    CODE_OF,
     DISCONNECTIONS,
     FAILED_CALLS,
     FAILURES,
@@ -29,9 +28,10 @@ from tinypool_nb.core.folding import (
     TIME_TO_RECOVER,
     Totals,
     interval_ends,
+    times_in_states,
 )
 from tinypool_nb.core.keys import ModuleKey
-from tinypool_nb.core.states import CODES, STATES, UNKNOWN, State
+from tinypool_nb.core.states import STATES, UNKNOWN, State
 from tinypool_nb.core.subchannels import Found
 from tinypool_nb.errors import AddressError, OptionsError
 from tinypool_nb.journal.journal import Batch, Journal
@@ -185,7 +185,8 @@ def summary(journal: Journal, now: int | None = None) -> pd.DataFrame:
     """
     totals = journal.totals()
     rows = _modules(totals, "last_reason")
-    times = _times_in_states(totals, rows, journal.clock.now() if now is None else now)
+    until = journal.clock.now() if now is None else now
+    times = times_in_states(totals.numbers, rows.columns["state"], rows.columns["since"], until)
     known = times[:, : State.SHUTDOWN.code].sum(axis=1)
     gap, ready = times[:, UNKNOWN], times[:, State.READY.code]
     numbers = totals.numbers
@@ -265,8 +266,8 @@ def _modules(totals: Totals, reason: str) -> Rows:
     reasons, reason_categories = _coded(totals.last_reasons)
     columns: dict[str, Column] = {
         **identities.columns,
-        "state": np.array([UNKNOWN if row is None else CODE_OF[row.state] for row in totals.openings], np.int8),
-        "since": np.array([NO_TIME if row is None else row.time for row in totals.openings], np.int64),
+        "state": totals.states(),
+        "since": totals.since(),
         "attempts": totals.numbers[:, ATTEMPTS],
         "failures": totals.numbers[:, FAILURES],
         reason: reasons,
@@ -306,15 +307,6 @@ def _target(address: str) -> str | None:
 def _coded(values: Sequence[str | None]) -> tuple[Column, Categories]:
     dictionary = Dictionary()
     return dictionary.encode(values), Categories(dictionary, len(dictionary.values))
-
-
-def _times_in_states(totals: Totals, modules: Rows, now: int) -> npt.NDArray[np.int64]:
-    """Nanoseconds of each module in each state, the gap at the end, shape (modules, 6); the open interval counts up to `now`."""
-    times = totals.numbers[:, [*CODES.values(), UNKNOWN]]
-    since = modules.columns["since"]
-    open_for = np.where(since == NO_TIME, 0, np.maximum(now - np.where(since == NO_TIME, now, since), 0))
-    times[np.arange(len(times)), modules.columns["state"]] += open_for
-    return times
 
 
 def _frame(name: str, rows: Rows, *, copy: bool = False) -> pd.DataFrame:

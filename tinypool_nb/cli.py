@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tinypool_nb.core.keys import ModuleKey
-from tinypool_nb.core.options import check_period
+from tinypool_nb.core.options import PoolOptions, check_period
+from tinypool_nb.core.tls import Tls
 from tinypool_nb.errors import ModuleNameError, ReportError, TinypoolError
 
 NOTEBOOK = "01_first_look.ipynb"
@@ -73,6 +74,12 @@ def _add_metrics(commands: Any) -> None:
         metavar="SECONDS",
         help="how often to ask what is not READY to connect (default: %(default)g)",
     )
+    tls = metrics.add_argument_group("transport security", "Without any of these the connections are plaintext.")
+    tls.add_argument("--tls", action="store_true", help="TLS, trusting the system's authorities")
+    tls.add_argument("--ca", metavar="FILE", help="TLS, trusting the authorities of this PEM file and no others")
+    tls.add_argument("--certificate", metavar="FILE", help="mutual TLS: what to show of oneself")
+    tls.add_argument("--key", metavar="FILE", help="the private key of the certificate")
+    tls.add_argument("--server-name", metavar="NAME", help="the name in the modules' certificates, where it is not the host of the address")
     metrics.set_defaults(run=_metrics)
 
 
@@ -112,7 +119,7 @@ def _metrics(options: argparse.Namespace) -> int:
 
     check_period("--health-checks", options.health_checks)
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
-    with ClientPool() as pool:
+    with ClientPool(PoolOptions(tls=_tls(options))) as pool:
         for key, address in options.modules:
             if key in pool:
                 raise ModuleNameError(str(key), "each module is given once")
@@ -126,6 +133,12 @@ def _metrics(options: argparse.Namespace) -> int:
         pool.start_health_checks(every=options.health_checks)
         ended.get()
     return 0
+
+
+def _tls(options: argparse.Namespace) -> Tls | None:
+    """The transport security that the words ask for; None for none."""
+    given = {"roots": options.ca, "certificate": options.certificate, "key": options.key, "server_name": options.server_name}
+    return Tls(**given) if options.tls or any(given.values()) else None
 
 
 def _size(path: Path) -> str:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
@@ -45,6 +46,23 @@ def test_it_connects_serves_and_ends_well(ending: signal.Signals) -> None:
         assert process.wait(SECONDS) == 0
 
 
+def test_it_connects_by_mutual_tls_from_files(tmp_path: Path) -> None:
+    with Lab() as lab:
+        module = lab.start(HTTP, tls="mutual")
+        words = [f"{HTTP}={module.address}"]
+        assert module.tls is not None
+        for option, pem in (("--ca", module.tls.roots), ("--certificate", module.tls.certificate), ("--key", module.tls.key)):
+            assert isinstance(pem, bytes)
+            (tmp_path / option).write_bytes(pem)
+            words += [option, str(tmp_path / option)]
+        with metrics(*words) as process:
+            url = url_of(process)
+            while f'module="{HTTP}",state="READY"}} 1.0' not in urlopen(url, timeout=SECONDS).read().decode():
+                assert process.poll() is None
+            process.terminate()
+            assert process.wait(SECONDS) == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -53,6 +71,8 @@ def test_it_connects_serves_and_ends_well(ending: signal.Signals) -> None:
         (["a=127.0.0.1:1", "a=127.0.0.1:2"], "module name 'a' was refused: each module is given once"),
         (["a=127.0.0.1:1", "--port", "65536"], "port=65536 was refused"),
         (["a=127.0.0.1:1", "--port", "0", "--address", "a..b"], "address='a..b' was refused"),
+        (["a=127.0.0.1:1", "--ca", "no-such-file.pem"], "Tls.roots='no-such-file.pem' was refused: the file cannot be read"),
+        (["a=127.0.0.1:1", "--certificate", "a.pem"], "Tls.key=None was refused: it is given together with Tls.certificate"),
         (["a=127.0.0.1:1", "--health-checks", "0"], "--health-checks=0.0 was refused: a number of seconds"),
     ],
 )

@@ -186,6 +186,7 @@ def test_figures_and_summary(pool: tp.Pool) -> None:
     assert pool.timeline().data
     assert pool.timeline([HTTP], theme="dark").data
     assert pool.backoff_plot(HTTP).layout.title.text
+    assert pool.backoff_plot(HTTP).layout.title.subtitle.text.endswith(" · plaintext")
     summary = pool.summary().iloc[0]
     assert summary.attempts == 1
     assert 0 < summary.share_ready <= 1

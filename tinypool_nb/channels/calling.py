@@ -21,7 +21,7 @@ from tinypool_nb.core.failures import Wire, answered_error, not_ready, send_erro
 from tinypool_nb.core.options import DAY
 from tinypool_nb.core.states import State
 from tinypool_nb.core.tracing import clean
-from tinypool_nb.errors import Failure, OptionsError, SendError
+from tinypool_nb.errors import Failure, OptionsError, PoolClosedError, SendError
 from tinypool_nb.wire import module_pb2
 
 log = logging.getLogger("tinypool_nb.pool")
@@ -101,7 +101,7 @@ class Sender:
 
         Raises:
             SendError: its subclass says what can be done.
-            UnknownModuleError, AmbiguousModuleError, OptionsError
+            UnknownModuleError, AmbiguousModuleError, OptionsError, PoolClosedError
         """
         try:
             line = self._begin(asked, sent)
@@ -131,6 +131,8 @@ class Sender:
 
     def _begin(self, asked: object, sent: Message) -> "Line":
         """Where to send it, if all is well with the message and the connection; the page's check before sending."""
+        if self._modules.is_closed:
+            raise PoolClosedError("send")
         sent.check()
         face = self._modules.faces.get(asked)
         if face is None:

@@ -137,7 +137,8 @@ class Record:
 
         self.catch_up()
         key = need_key(self.known(), module)
-        return figures.backoff_plot(self.attempts(), self.backoff(key), module=str(key), theme=theme)
+        transport = next((channel.transport for channel in self.journal.totals().channels if channel.key == key), "")
+        return figures.backoff_plot(self.attempts(), self.backoff(key), module=str(key), transport=transport, theme=theme)
 
     def backoff(self, key: ModuleKey) -> Backoff:
         """The settings by which the module's attempts are spaced; the page's defaults if the record does not say."""

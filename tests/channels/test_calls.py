@@ -1,13 +1,17 @@
 """Calls through a pool's channels, as the record has them: each one, once, with how long, how much and how it ended."""
 
 import gc
+import signal
 import threading
+import weakref
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
 
+from tinypool_nb.channels.calls import Counted
 from tinypool_nb.channels.pool import ClientPool
 from tinypool_nb.core.codes import Code
 from tinypool_nb.core.events import Call
@@ -128,7 +132,7 @@ def test_a_cancelled_future_is_cancelled_in_the_record(pool: ClientPool, server:
 
 
 def test_a_stream_that_nobody_holds_is_still_given_up(pool: ClientPool, server: "EchoServer") -> None:
-    """As on a bare channel: the record holds calls weakly."""
+    """As on a bare channel: the record holds the call's state alone."""
     ended = Ended(pool)
     over = threading.Event()
 
@@ -206,6 +210,70 @@ def test_a_future_whose_result_is_there_is_in_the_record(pool: ClientPool, serve
         call.future(b"").result()
         pool._calls.settle()
         assert len(recorded(pool)) == number
+
+
+def test_a_call_that_was_let_go_of_once_it_was_answered_is_recorded_as_answered(pool: ClientPool, server: "EchoServer") -> None:
+    """`stub.future(request).result()` drops the call as soon as it returns, which may be before gRPC tells us of the end."""
+
+    class Background:
+        def __init__(self) -> None:
+            self._state = SimpleNamespace(code=None, details=None)
+            self.callbacks: list[Callable[[], None]] = []
+
+        def add_callback(self, callback: Callable[[], None]) -> bool:
+            self.callbacks.append(callback)
+            return True
+
+    call, log = Background(), pool._calls
+    callbacks, state = call.callbacks, call._state
+    log.follow(Counted(pool._modules.channels()[0].identity, 1), "a/b", 1, call, lambda _: None)
+    state.code, state.details = grpc.StatusCode.OK, b""
+    gone = weakref.ref(call)
+    del call
+    assert gone() is None, "nor does the record hold it"
+    told = threading.Timer(0.05, callbacks[0])
+    told.start()
+    log.settle()
+    assert [row.code for row in recorded(pool)] == [Code.OK], "who asks waits for it"
+    told.join()
+
+
+def test_whatever_interrupts_a_caller_the_call_is_recorded(pool: ClientPool, server: "EchoServer") -> None:
+    """Ctrl-C is one way; a service that ends at SIGTERM by `sys.exit`, a test that takes too long are others."""
+
+    def interrupt(*_: object) -> None:
+        raise next(interruptions)
+
+    interruptions = iter((KeyboardInterrupt(), SystemExit(3), TimeoutError("too long")))
+    waiting = pool[HTTP].unary_unary("/echo/Waiting")
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for _ in range(3):
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises((KeyboardInterrupt, SystemExit, TimeoutError)):
+                waiting(b"", timeout=5)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert [(call.code, call.reason.rpartition(" ")[2]) for call in recorded(pool)] == [
+        (Code.CANCELLED, "KeyboardInterrupt"),
+        (Code.CANCELLED, "SystemExit"),
+        (Code.CANCELLED, "TimeoutError"),
+    ]
+
+
+def test_an_interruption_before_a_call_began_is_that_interruption(
+    pool: ClientPool, server: "EchoServer", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = pool[HTTP].unary_unary("/echo/Unary")
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(call), "_take", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        call(b"")
+    assert recorded(pool) == []
 
 
 def test_why_a_connection_was_lost_is_told_by_the_call_that_broke_with_it(lab_module: Any) -> None:

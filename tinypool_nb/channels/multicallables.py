@@ -85,14 +85,16 @@ class Routed:
         start = log.monotonic()
         while True:
             tenure = self._route.current
+            counted = None
             try:
                 counted = self._take(tenure)
                 result = getattr(counted.multicallable, verb)(*call)
             except ValueError as error:
                 if tenure is self._route.current or not str(error).startswith(CLOSED):
                     raise
-            except (grpc.RpcError, KeyboardInterrupt) as error:
-                log.fail(counted, self._name, start, error)
+            except BaseException as error:
+                if counted is not None and _ends_a_call(error):
+                    log.fail(counted, self._name, start, error)
                 raise
             else:
                 break
@@ -127,6 +129,11 @@ class Routed:
         # Not after a stream of requests: its thread may still serialize one when the call has ended, and would count it for another call.
         if self._is_unary and counted.generation == self._route.current.generation:
             self._free.append(counted)
+
+
+def _ends_a_call(error: BaseException) -> bool:
+    """Whether it comes from the call's end, or from outside while its caller waited; else gRPC refused an argument, and no call began."""
+    return isinstance(error, grpc.RpcError | TimeoutError) or not isinstance(error, Exception)
 
 
 class RoutedUnaryUnary(Routed, UnaryUnary):

@@ -1,9 +1,12 @@
 """`pool.send` against a real module: both wire forms, and each status as the error that says what to do."""
 
 import asyncio
+import gc
 import json
 import logging
 import threading
+import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -163,6 +166,15 @@ def test_a_slow_module_times_out_and_is_logged(send: Send, caplog: pytest.LogCap
     assert row.__dict__["tinypool"]["code"] == "DEADLINE_EXCEEDED"
 
 
+def test_what_a_module_says_adds_no_line_to_the_log(send: Send, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR), pytest.raises(UnavailableError) as caught:
+        send(HTTP, payload=wish(status="UNAVAILABLE", details="gone\n2026-01-01 CRITICAL all is lost\x1b[31m"))
+    (row,) = caplog.records
+    assert row.message.isprintable()
+    assert row.__dict__["tinypool"]["reason"].startswith("gone 2026-01-01")
+    assert caught.value.reason.startswith("gone\n"), "the error itself has it as it came"
+
+
 @pytest.mark.parametrize("payload", [b"x" * 5_000_000, wish(bytes=5_000_000)], ids=["request", "answer"])
 def test_a_message_over_the_limit_is_too_large_and_the_connection_stays_sound(send: Send, pool: ClientPool, payload: bytes) -> None:
     with pytest.raises(MessageTooLargeError, match="the connection is sound"):
@@ -229,6 +241,20 @@ def test_a_call_that_the_pool_gives_up_is_cancelled(lab: Lab, module: Module) ->
     pool.close()
     caller.join(10)
     assert [type(error) for error in failed] == [CallCancelledError]
+    assert "register it again" in str(failed[0]), "to send again would be no use"
+
+
+def test_what_is_kept_for_sending_goes_with_the_module(send: Send, pool: ClientPool, module: Module) -> None:
+    """A pool that modules come to and go from for weeks keeps none of their channels."""
+    pool.register("passing", module.address)
+    send("passing")
+    face = weakref.ref(pool["passing"])
+    pool.unregister("passing")
+    deadline = time.monotonic() + 5
+    while face() is not None:  # the observer holds it until the channel is closed
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+        gc.collect()
 
 
 def test_a_coroutine_that_is_cancelled_gives_the_call_up(pool: ClientPool) -> None:
@@ -273,6 +299,8 @@ def test_a_thousand_coroutines_send_at_once_without_a_thread_each(pool: ClientPo
         ({"timeout": True}, "timeout=True"),
         ({"timeout": float("nan")}, "timeout=nan"),
         ({"depth": -1}, "depth=-1"),
+        ({"to": "a.\udce9"}, "to=.*UTF-8"),
+        ({"payload": "\udce9"}, "payload=.*UTF-8"),
     ],
 )
 def test_a_bad_argument_is_refused_at_the_door(send: Send, pool: ClientPool, how: dict[str, Any], rule: str) -> None:

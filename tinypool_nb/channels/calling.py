@@ -17,7 +17,7 @@ from tinypool_nb.channels.pooled import PooledChannel
 from tinypool_nb.channels.watched import Watched
 from tinypool_nb.core.codes import Code
 from tinypool_nb.core.decisions import Operation, Status
-from tinypool_nb.core.failures import Wire, answered_error, not_ready, send_error
+from tinypool_nb.core.failures import Wire, answered_error, not_ready, send_error, shown_reason
 from tinypool_nb.core.options import DAY
 from tinypool_nb.core.states import State
 from tinypool_nb.core.tracing import clean
@@ -60,6 +60,9 @@ class Message(NamedTuple):
                 raise OptionsError(name, getattr(self, name), "a str")
         if not isinstance(self.payload, bytes | str):
             raise OptionsError("payload", self.payload, "bytes, or a str that is sent as UTF-8; json.dumps(...) makes one of an object")
+        for name in ("to", "sender", "edge", "payload"):
+            if not _is_sendable(getattr(self, name)):
+                raise OptionsError(name, getattr(self, name), "text that UTF-8 can hold, without lone surrogates")
         if not isinstance(self.depth, int) or isinstance(self.depth, bool) or self.depth < 0:
             raise OptionsError("depth", self.depth, "a count of hops: an int, 0 or more")
         if self.wire not in FORMS:
@@ -79,6 +82,14 @@ class Message(NamedTuple):
         """What goes with the request, in the order of gRPC's arguments: timeout, metadata, credentials, wait_for_ready."""
         metadata = ((DEPTH, str(self.depth)),) if self.depth else None
         return self.timeout, metadata, None, True if self.wait_for_ready else None
+
+
+def _is_sendable(value: bytes | str) -> bool:
+    """Whether it is bytes, or text that UTF-8 can hold: half of a surrogate pair, as from an undecodable byte, is none."""
+    try:
+        return isinstance(value, bytes) or value.isascii() or bool(value.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 class Sender:
@@ -104,11 +115,11 @@ class Sender:
             UnknownModuleError, AmbiguousModuleError, OptionsError, PoolClosedError
         """
         try:
-            line = self._begin(asked, sent)
+            face, line = self._begin(asked, sent)
             try:
                 answer = line.call(sent)
             except (grpc.RpcError, AnsweredWithErrorError) as error:
-                raise self._error(line.channel, sent, error) from error
+                raise self._error(face, sent, error) from error
         except BaseException:
             self._count("send", "error")
             raise
@@ -118,18 +129,18 @@ class Sender:
     async def send_async(self, asked: object, sent: Message) -> bytes:
         """As `send`, for a coroutine; one that is cancelled gives the call up."""
         try:
-            line = self._begin(asked, sent)
+            face, line = self._begin(asked, sent)
             try:
                 answer = await line.call_async(sent)
             except (grpc.RpcError, AnsweredWithErrorError) as error:
-                raise self._error(line.channel, sent, error) from error
+                raise self._error(face, sent, error) from error
         except BaseException:
             self._count("send", "error")
             raise
         self._count("send", "ok")
         return answer
 
-    def _begin(self, asked: object, sent: Message) -> "Line":
+    def _begin(self, asked: object, sent: Message) -> "tuple[PooledChannel, Line]":
         """Where to send it, if all is well with the message and the connection; the page's check before sending."""
         if self._modules.is_closed:
             raise PoolClosedError("send")
@@ -147,7 +158,7 @@ class Sender:
                 state = watched.look()
                 if state is not State.READY and state is not State.IDLE:
                     raise not_ready(self._failure(face, watched, state))
-        return line
+        return face, line
 
     def _error(self, channel: PooledChannel, sent: Message, error: Exception) -> SendError:
         """What to raise for a message that was sent and not answered well."""
@@ -159,7 +170,8 @@ class Sender:
         code = error.code().name
         failure = self._failure(channel, watched, state, code, clean(error.details() or ""))
         if code in LOGGED:
-            fields = {name: getattr(failure, name) for name in ("module", "address", "state", "code", "reason")}
+            fields = {name: getattr(failure, name) for name in ("module", "address", "state", "code")}
+            fields["reason"] = shown_reason(failure.reason)  # the module's own words, which shall not look like lines of the log
             log.error(LOGGED[code], fields, extra={"tinypool": fields})
         return send_error(failure, wire=sent.wire, timeout=sent.timeout)
 
@@ -173,10 +185,9 @@ class Sender:
 
 
 class Line:
-    """One module's two methods on its pooled channel, made once."""
+    """One module's two methods on its pooled channel, made once. They do not hold the channel, so that both go with the module."""
 
     def __init__(self, channel: PooledChannel) -> None:
-        self.channel = channel
         request, response = module_pb2.MessageRequest, module_pb2.MessageResponse
         note, answer = module_pb2.Message, module_pb2.Response
         self._methods: dict[Wire, Any] = {

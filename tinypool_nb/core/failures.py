@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from tinypool_nb.core.codes import Code
+from tinypool_nb.core.states import State
 from tinypool_nb.errors import (
     AccessError,
     CallCancelledError,
@@ -62,6 +63,8 @@ def send_error(failure: Failure, *, wire: Wire, timeout: float | None) -> SendEr
     told = f"{_whom(failure)} {what}: {code}{f', {shown_reason(failure.reason)}' if failure.reason else ''}"
     if kind in _OF_CONNECTIONS:
         told += f"; its connection is {failure.state}{_last(failure)}"
+        if failure.state == State.SHUTDOWN:
+            advice = _GONE
     return kind(f"{told}; {advice}", failure)
 
 
@@ -143,5 +146,6 @@ _RULES: dict[Code, Rule] = {
     Code.DATA_LOSS: _FAILED,
     Code.UNAUTHENTICATED: _NO_ACCESS,
 }
+_GONE = "the module was unregistered or the pool closed meanwhile: register it again"
 _OF_CONNECTIONS = frozenset({UnavailableError, SendTimeoutError, CallCancelledError})
 """Errors in which the state of the connection may be the cause."""

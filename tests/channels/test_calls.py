@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 
-from tinypool_nb.channels.calls import Counted
+from tinypool_nb.channels.calls import LONGEST_REASON, CallLog, Counted
 from tinypool_nb.channels.pool import ClientPool
 from tinypool_nb.core.codes import Code
-from tinypool_nb.core.events import Call
+from tinypool_nb.core.events import Call, ChannelIdentity
+from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import PoolOptions
 from tinypool_nb.journal.follower import Follower
 from tinypool_nb.journal.journal import Batch, Journal
@@ -102,6 +103,39 @@ def test_a_failed_call_has_its_code_and_reason(pool: ClientPool, server: "EchoSe
         getattr(refused, verb)(b"") if verb != "future" else refused.future(b"").result()
     (call,) = ended.wait(1)
     assert (call.code, call.reason, call.sent, call.received) == (Code.NOT_FOUND, "no such", 0, 0)
+
+
+def test_calls_of_one_stub_have_their_own_bytes_each(pool: ClientPool, server: "EchoServer") -> None:
+    """Though the second takes the counters that the first has left."""
+    call = open_(pool, "unary_unary", "Unary")
+    for request in ("abc", "a", "abcdef"):
+        call(request)
+    assert [row.sent for row in recorded(pool)] == [3, 1, 6]
+    assert len(call._free) == 1
+
+
+@pytest.mark.parametrize(("kind", "name"), [("stream_unary", "Requests"), ("stream_stream", "Both")])
+def test_the_counters_of_a_stream_of_requests_are_never_used_again(pool: ClientPool, server: "EchoServer", kind: str, name: str) -> None:
+    """gRPC's thread may still serialize a request when the call has ended; it would count for the next one."""
+    call = open_(pool, kind, name)
+    answer = call(iter(["a", "bc"]))
+    answer = answer if kind == "stream_unary" else list(answer)
+    pool.catch_up()
+    assert len(recorded(pool)) == 1
+    assert not call._free
+
+
+def test_a_module_that_is_unavailable_has_the_observer_look_at_once_but_not_for_each_call() -> None:
+    hurries: list[bool] = []
+    rows: list[Call] = []
+    log = CallLog(rows.append, Journal().clock, lambda: hurries.append(True))
+    counted = Counted(ChannelIdentity(1, ModuleKey(None, HTTP), "127.0.0.1:1", 1), 1)
+    log.end(counted, "a/b", 1, Code.NOT_FOUND, "no such")
+    assert not hurries
+    for _ in range(100):
+        log.end(counted, "a/b", 1, Code.UNAVAILABLE, "x" * 100_000)
+    assert len(hurries) == 1
+    assert {len(row.reason) for row in rows[1:]} == {LONGEST_REASON}
 
 
 def test_a_call_past_its_deadline_lasted_until_then(pool: ClientPool, server: "EchoServer") -> None:
@@ -233,7 +267,7 @@ def test_a_call_that_was_let_go_of_once_it_was_answered_is_recorded_as_answered(
     assert gone() is None, "nor does the record hold it"
     told = threading.Timer(0.05, callbacks[0])
     told.start()
-    log.settle()
+    pool.catch_up()
     assert [row.code for row in recorded(pool)] == [Code.OK], "who asks waits for it"
     told.join()
 

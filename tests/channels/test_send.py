@@ -16,6 +16,7 @@ import pytest
 from tinypool_nb import errors
 from tinypool_nb.channels.pool import ClientPool
 from tinypool_nb.core.codes import Code
+from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import Backoff, PoolOptions
 from tinypool_nb.core.states import State
 from tinypool_nb.errors import (
@@ -137,6 +138,22 @@ def test_a_module_that_is_down_is_unavailable_and_then_not_ready(send: Send, poo
     assert (refused.value.state, refused.value.code) == ("TRANSIENT_FAILURE", "")
     assert "Connection refused" in refused.value.last_failure
     assert len(pool.journal.since().calls) == sent
+
+
+def test_an_error_tells_the_last_failure_also_where_the_observer_has_not_read_it_yet(
+    send: Send, pool: ClientPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool._observer, "_sweep", lambda _now: None)
+    pool.register("nobody", "127.0.0.1:1")
+    watched = pool._modules.channel(ModuleKey(None, "nobody"))
+    assert watched is not None
+    deadline = time.monotonic() + 5
+    while watched.look(connect=True) is not State.TRANSIENT_FAILURE:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    with pytest.raises(NotReadyError) as caught:
+        send("nobody")
+    assert "refused" in caught.value.last_failure
 
 
 def test_wait_for_ready_waits_until_the_module_is_back(send: Send, pool: ClientPool, module: Module) -> None:

@@ -83,3 +83,13 @@ def test_only_a_call_that_says_unavailable_tells_of_a_lost_connection(code: Code
     ledger.fold_call(Call(channel, "a/b", 0, 1_000, code, 0, 0, "connection reset by peer"))
     ledger.fold(Transition(2_000, channel, State.READY, State.IDLE, "", Evidence.SEEN))
     assert ledger.disconnections.counts(10 * NEAR) == {error: 1}
+
+
+def test_of_what_broke_the_current_connection_only_its_own_calls_tell() -> None:
+    """A retired channel is closed under its last calls, whose end says nothing of the channel that took its place."""
+    old, new = (ChannelIdentity(number, ModuleKey(None, "http-module-v1"), "127.0.0.1:50051", number) for number in (1, 2))
+    ledger = Ledger(new)
+    ledger.fold(Transition(0, new, State.CONNECTING, State.READY, "", Evidence.SEEN))
+    ledger.fold_call(Call(old, "a/b", 0, 1_000, Code.UNAVAILABLE, 0, 0, CLOSED))
+    ledger.fold(Transition(2_000, new, State.READY, State.IDLE, "", Evidence.SEEN))
+    assert ledger.disconnections.counts(10 * NEAR) == {"unknown": 1}

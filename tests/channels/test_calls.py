@@ -304,7 +304,7 @@ def test_an_interruption_before_a_call_began_is_that_interruption(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(type(call), "_take", interrupt)
+    monkeypatch.setattr(type(call), "_counted", interrupt)
     with pytest.raises(KeyboardInterrupt):
         call(b"")
     assert recorded(pool) == []

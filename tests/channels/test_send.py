@@ -311,6 +311,7 @@ def test_a_thousand_coroutines_send_at_once_without_a_thread_each(pool: ClientPo
         ({"payload": {"a": 1}}, "payload=.*bytes, or a str"),
         ({"payload": None}, "payload=None"),
         ({"to": 7}, "to=7"),
+        ({"wire": ["send"]}, "wire=.*one of message, send"),
         ({"wire": "grpc"}, "wire='grpc' was refused: one of message, send"),
         ({"timeout": 0}, "timeout=0"),
         ({"timeout": True}, "timeout=True"),

@@ -59,14 +59,18 @@ class CallLog:
         # The state of the call and not the call itself, which gRPC cancels when nobody holds it any more: its own list of callbacks
         # must not be who does. And who had the result may have let go of the call before we are told.
         state = state_of(call)
+        background, key = self._background, id(counted)
 
-        def ended() -> None:
-            code = CODES[state.code]
-            self.end(counted, method, start, code, None if code is OK else told(state.details))
-            self._background.pop(id(counted), None)
+        def ended() -> None:  # in gRPC's thread, while who waits for the call waits for this too: each step counts
+            if (code := state.code) is grpc.StatusCode.OK:
+                epoch, end = self.epoch, self.monotonic()
+                self.append(Call(counted.channel, method, epoch + start, epoch + end, OK, counted.sent, counted.received, ""))
+            else:
+                self.end(counted, method, start, CODES[code], told(state.details))
+            background.pop(key, None)
             free(counted)
 
-        self._background[id(counted)] = state
+        background[key] = state
         if not call.add_callback(ended):
             ended()
 

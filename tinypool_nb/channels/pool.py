@@ -205,7 +205,6 @@ class ClientPool:
 
         Source: the page's Error Handling.
         """
-        self._check_usable("send")
         sent = Message(to, payload, timeout, wire, wait_for_ready, sender, edge, depth)
         return self._sender.send(name, sent)
 
@@ -223,7 +222,6 @@ class ClientPool:
         depth: int = 0,
     ) -> bytes:
         """As `send`, for `await`: no thread waits, and a coroutine that is cancelled gives the call up."""
-        self._check_usable("send_async")
         sent = Message(to, payload, timeout, wire, wait_for_ready, sender, edge, depth)
         return await self._sender.send_async(name, sent)
 

@@ -317,6 +317,7 @@ def test_a_thousand_coroutines_send_at_once_without_a_thread_each(pool: ClientPo
         ({"timeout": True}, "timeout=True"),
         ({"timeout": float("nan")}, "timeout=nan"),
         ({"depth": -1}, "depth=-1"),
+        ({"edge": "edge-7", "wire": "send"}, 'edge=.edge-7. was refused: left out with wire="send"'),
         ({"to": "a.\udce9"}, "to=.*UTF-8"),
         ({"payload": "\udce9"}, "payload=.*UTF-8"),
     ],

@@ -19,7 +19,7 @@ CLOSED = "Stream removed (Socket closed)"
         ("Broken pipe", "socket error"),
         ("GOAWAY received; Error code: 0; Debug Text: max_age", "GOAWAY NO_ERROR"),
         ("GOAWAY received; Error code: 2; Debug Text: x", "GOAWAY INTERNAL_ERROR"),
-        ("GOAWAY received; Error code: 99", "GOAWAY 99"),
+        ("GOAWAY received; Error code: 99", "GOAWAY UNKNOWN"),
         ("Too many pings", "GOAWAY ENHANCE_YOUR_CALM"),
         ("failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: recvmsg:Connection reset by peer", "unknown"),
         ("as the payload asked", "unknown"),

@@ -66,6 +66,7 @@ class Message(NamedTuple):
                 not (to.__class__ is sender.__class__ is edge.__class__ is str and payload.__class__ is bytes and depth.__class__ is int)
                 or wire not in FORMS
                 or depth < 0
+                or (edge and wire != "message")
                 or not (timeout is None or (timeout.__class__ in SECONDS and 0 < timeout <= DAY))
             ):
                 self._refuse()
@@ -94,6 +95,8 @@ class Message(NamedTuple):
             raise OptionsError("depth", depth, "a count of hops: an int, 0 or more")
         if wire not in FORMS:
             raise OptionsError("wire", wire, f"one of {', '.join(get_args(Wire))}")
+        if edge and wire != "message":
+            raise OptionsError("edge", edge, 'left out with wire="send", which has no place for it')
         if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= DAY):
             raise OptionsError("timeout", timeout, "a number of seconds, more than 0 and at most 86400, or None")
 

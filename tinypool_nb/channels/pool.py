@@ -196,7 +196,8 @@ class ClientPool:
         Raises:
             SendError: it was not answered. The subclass says what can be done: NotReadyError, UnavailableError, SendTimeoutError,
                 MessageTooLargeError, ... Each carries module, address, code, reason, and state and last failure of the connection.
-            UnknownModuleError, AmbiguousModuleError, PoolClosedError, OptionsError
+            ModuleGoneError: it was unregistered meanwhile, so nothing was sent.
+            UnknownModuleError, AmbiguousModuleError, PoolClosedError, ForkedPoolError, OptionsError
 
         Example:
             >>> ClientPool().send("http-module-v1", to="node.port", payload=b"{}")
@@ -311,6 +312,8 @@ class ClientPool:
 
     def collector(self) -> "PoolCollector":
         """This pool's metrics for a registry of your own, always the same object; one pool a registry.
+
+        The registry keeps the record alive: unregister the collector when the pool is closed.
 
         Example:
             >>> from prometheus_client import CollectorRegistry

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 import weakref
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from tinypool_nb.lab.actions import Action
     from tinypool_nb.notebook.live_table import LiveTable
+    from tinypool_nb.widgets.publisher import Publisher
 
 _pools: weakref.WeakValueDictionary[int, Pool] = weakref.WeakValueDictionary()
 _serials = count(1)
@@ -49,6 +52,8 @@ class Pool(ClientPool, Record):
     def __init__(self, options: PoolOptions | None = None, *, health_checks: float | None = None) -> None:
         ClientPool.__init__(self, options, health_checks=health_checks)
         Record.__init__(self, self.journal)
+        self._publisher: Publisher | None = None
+        self._publishing = threading.Lock()  # around the first use
         _pools[next(_serials)] = self
         actions.listeners.add(self)
 
@@ -111,6 +116,25 @@ class Pool(ClientPool, Record):
     def known(self) -> tuple[ModuleKey, ...]:
         """The modules that may be asked for: all that were ever seen, those just registered included."""
         return tuple(dict.fromkeys((*super().known(), *self._modules.keys())))
+
+    @property
+    def publisher(self) -> Publisher:
+        """What writes to this pool's widgets: made when it is first asked for, ended by `close`."""
+        from tinypool_nb.widgets.publisher import Publisher
+
+        with self._publishing:
+            if self._publisher is None:
+                self._publisher = Publisher(self.journal, self.follower)
+                if self.is_closed:
+                    self._publisher.close()
+            return self._publisher
+
+    def close(self, drain: float = 0.0) -> None:
+        """As `ClientPool.close`; live views show the last state and stop."""
+        ClientPool.close(self, drain)
+        with self._publishing:
+            if self._publisher is not None and os.getpid() == self._pid:
+                self._publisher.close()
 
     def catch_up(self) -> None:
         """Read what may have happened, so that the record is complete up to this moment."""

@@ -127,8 +127,10 @@ class LiveTimeline(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Take it out of the page, and send no more. May be called twice."""
-        self._publisher.remove(self)
-        self.on_msg(self._listen, remove=True)
+        if "_publisher" in self.__dict__:  # it is not where the options were refused; ipywidgets closes whatever is forgotten
+            self._publisher.remove(self)
+            self.on_msg(self._listen, remove=True)
+            self.layout.close()
         super().close()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:

@@ -17,7 +17,8 @@ import { Viewport } from "./viewport.js";
 import { counted, durationText, summaryText } from "./words.js";
 
 const TALLEST = 460; // pixels of the canvas; the corner makes it taller
-const TOP = 2 * LABEL_ROW + 2;
+const TOP = 6; // above the lanes, pixels
+const TOP_WITH_LABELS = 2 * LABEL_ROW + 2; // the same where marks have labels
 const SAY_EVERY = 3000; // milliseconds between two announcements at the least
 const ARRANGE_EVERY = 1000; // the same for lanes that move because of their states
 
@@ -193,6 +194,11 @@ export class TimelineView {
   draw() {
     this.frame = 0;
     clearTimeout(this.timer);
+    if (!this.scroller.clientHeight) {
+      // JupyterLab hides the page while it changes its theme, too briefly for an observer to notice.
+      this.timer = setTimeout(() => this.changed(), 50);
+      return;
+    }
     const now = this.source.now();
     const isDirty = this.isDirty || this.measure();
     if (isDirty) this.measure();
@@ -219,15 +225,17 @@ export class TimelineView {
   /** Take the size of things; whether it changed. */
   measure() {
     const row = rowHeight(this.store.lanes.length);
-    const wanted = TOP + AXIS + Math.max(this.lanes.length, 1) * row;
+    const top = this.store.marks.some((each) => each.lane === -1) ? TOP_WITH_LABELS : TOP;
+    const wanted = top + AXIS + Math.max(this.lanes.length, 1) * row;
     const height = `${Math.min(wanted, TALLEST)}px`;
     if (this.asked !== height) this.scroller.style.height = this.asked = height;
     const [width, tall] = [this.canvas.clientWidth, this.scroller.clientHeight];
     this.tall.style.height = `${Math.max(wanted, tall)}px`;
     this.stage.style.height = `${tall}px`;
+    this.names.root.style.clipPath = `inset(${top}px 0 ${AXIS}px 0)`;
     const scroll = Math.min(this.scroller.scrollTop, Math.max(0, wanted - tall));
     const before = this.box;
-    this.box = new Box({ width, height: tall, top: TOP, row, count: this.lanes.length, scroll });
+    this.box = new Box({ width, height: tall, top, row, count: this.lanes.length, scroll });
     return !before || before.width !== width || before.height !== tall || before.scroll !== scroll;
   }
 
@@ -242,7 +250,7 @@ export class TimelineView {
       const lane = this.lanes[this.chosen];
       const time = Math.min(now - 1, viewport.end - 1);
       const lines = details({ lane, segment: segmentAt(lane, time, viewport, now, this.merger), mark: null }, this.store, this.theme.look.states);
-      this.tip.show(lines, left + box.width / 2, box.y(this.chosen) + box.row);
+      this.tip.show(lines, left + box.width, box.y(this.chosen) + box.row);
       this.sayNow(lines.map(({ text }) => text).join(", "), `${this.chosen} ${lane.name} ${lane.count}`);
     } else {
       this.tip.hide();

@@ -15,16 +15,19 @@ from tinypool_nb.channels.pool import ClientPool
 from tinypool_nb.core.events import MarkKind
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import Backoff, PoolOptions, check_period
+from tinypool_nb.errors import OptionsError
 from tinypool_nb.lab import actions
 from tinypool_nb.notebook.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     import pandas as pd
+    import plotly.graph_objects as go
 
     from tinypool_nb.lab.actions import Action
     from tinypool_nb.notebook.live_table import LiveTable
+    from tinypool_nb.views.figures import Theme
     from tinypool_nb.widgets.publisher import Publisher
 
 _pools: weakref.WeakValueDictionary[int, Pool] = weakref.WeakValueDictionary()
@@ -76,6 +79,24 @@ class Pool(ClientPool, Record):
 
         self.catch_up()  # so that its first picture shows what was just registered
         return LiveTable(self.journal, self.follower)
+
+    def timeline(
+        self, modules: str | Iterable[str] | None = None, *, theme: Theme = "light", width: int | None = None, live: bool = False
+    ) -> go.Figure:
+        """As `Record.timeline`; or, with `live`, a FigureWidget of the last minute that follows this pool until it closes.
+
+        Raises:
+            OptionsError: `modules` or `width` with `live`, which shows all modules, as wide as the page lets it.
+        """
+        if not live:
+            return super().timeline(modules, theme=theme, width=width)
+        for name, value in (("modules", modules), ("width", width)):
+            if value is not None:
+                raise OptionsError(name, value, "left out where live=True, which shows all modules, as wide as the page lets it")
+        from tinypool_nb.widgets.streaming import StreamingTimeline
+
+        self.catch_up()
+        return StreamingTimeline(self.journal, self.publisher, theme=theme)
 
     async def stream(self, every: float = 1.0) -> AsyncIterator[pd.DataFrame]:
         """Frames of only the transitions that are new since the last one, until the pool closes.

@@ -1,6 +1,5 @@
 """The live timeline: a canvas in the browser that is told each change once, in a few bytes, and never answers but with "hello"."""
 
-import base64
 import json
 import math
 import time
@@ -14,13 +13,11 @@ from tinypool_nb.core.options import check_period
 from tinypool_nb.errors import OptionsError
 from tinypool_nb.journal.journal import Batch, Journal, Position
 from tinypool_nb.journal.tables import Rows
-from tinypool_nb.views import frames, pictures
-from tinypool_nb.views.swimlanes import describe
-from tinypool_nb.views.wording import for_xml
 from tinypool_nb.widgets.joining import joined, style
 from tinypool_nb.widgets.look import look
 from tinypool_nb.widgets.packing import Message, Packing
 from tinypool_nb.widgets.publisher import Publisher
+from tinypool_nb.widgets.still import picture_bundle
 
 HISTORY = 100_000
 """Changes that a view keeps; the view says so."""
@@ -117,13 +114,7 @@ class LiveTimeline(anywidget.AnyWidget):
 
     def picture_bundle(self) -> dict[str, str]:
         """What is recorded up to now as a picture and as text, for places without JavaScript, by their mime types."""
-        intervals, marks, now = frames.intervals(self._journal), frames.marks(self._journal), self._journal.clock.now()
-        svg = base64.b64encode(pictures.timeline_svg(intervals, marks, now=now).encode()).decode()
-        description = for_xml(describe(intervals, now=now))
-        return {
-            "text/html": f'<img alt="{description}" src="data:image/svg+xml;base64,{svg}" style="max-width: 100%">',
-            "text/plain": pictures.timeline_text(intervals, marks, now=now),
-        }
+        return picture_bundle(self._journal)
 
     def close(self) -> None:
         """Take it out of the page, and send no more. May be called twice."""

@@ -213,7 +213,7 @@ export class TimelineView {
       if (isDirty) this.names.show(scene, this.tagged);
       this.tell(scene);
       this.note(now);
-      this.report(now);
+      this.report();
     }
     if (this.viewport.following && this.source.status === "live") {
       const wait = Math.max(viewport.column / 1e6, this.stillness.matches ? 1000 : 0); // milliseconds until it has moved by a pixel
@@ -279,11 +279,11 @@ export class TimelineView {
     write(this.foot, `${shown}the last ${this.store.most.toLocaleString("en")} changes are kept${older} · where pixels are short, the worst state wins`);
   }
 
-  /** For who measures: what is on the canvas now. */
-  report(now) {
-    if (this.store.newest === this.reported) return;
-    this.reported = this.store.newest;
-    this.root.dispatchEvent(new CustomEvent("tinypool-drawn", { bubbles: true, detail: { newest: this.store.epoch * 1e3 + this.store.newest / 1e6, now: this.store.epoch * 1e3 + now / 1e6 } }));
+  /** For who measures: how many changes are on the canvas now. */
+  report() {
+    if (this.store.count === this.reported) return;
+    this.reported = this.store.count;
+    this.root.dispatchEvent(new CustomEvent("tinypool-drawn", { bubbles: true, detail: { changes: this.store.older + this.store.count } }));
   }
 
   /** Announce how the modules are, but not more often than can be listened to. */

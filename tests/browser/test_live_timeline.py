@@ -206,5 +206,5 @@ def test_a_thousand_modules_with_a_hundred_thousand_segments(open_notebook: "Ope
     view.locator("button[data-state=IDLE]").click()
     page.wait_for_function("[...document.querySelectorAll('.tinypool-live li:not([hidden])')].every(li => li.dataset.state === 'IDLE')")
     notebook.run()
-    notebook.cell(1).get_by_text("the end").wait_for()
+    notebook.cell(1).locator(".jp-OutputArea").get_by_text("the end").wait_for()
     page.wait_for_function("document.querySelectorAll('.tinypool-live').length === 0")  # a closed widget leaves the page

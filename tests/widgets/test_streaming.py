@@ -151,7 +151,7 @@ def test_a_window_forgets_what_is_older(journal: Journal) -> None:
 
 
 def test_only_a_pool_can_be_live(comms: "list[FakeComm]") -> None:
-    with pytest.raises(OptionsError, match="only a tp[.]Pool"):
+    with pytest.raises(OptionsError, match=r"only a tp\.Pool"):
         tp.Record(Journal()).timeline(live=True)
     with tp.Pool() as pool:
         pool.register("http-module-v1", "127.0.0.1:1")

@@ -120,11 +120,13 @@ def change():
     while not stop.wait(0.1):
         journal.append(Transition(journal.clock.now(), random.choice(channels), None, random.choice(states), "", Evidence.SEEN))
 threading.Thread(target=change, daemon=True).start()
-waits, was_drawn = [], streaming._drawn
-def note(reference):
-    waits.append(time.monotonic() - reference()._applied_at)
-    was_drawn(reference)
-streaming._drawn = note
+waits, was_drawn = [], streaming.StreamingTimeline._hear
+def note(figure, change):
+    was_under_way = figure._is_under_way
+    was_drawn(figure, change)
+    if was_under_way and not figure._is_under_way:
+        waits.append(time.monotonic() - figure._applied_at)
+streaming.StreamingTimeline._hear = note
 view = {view}
 view"""
 
@@ -213,7 +215,7 @@ class Bench:
             notebook.page.locator(".js-plotly-plot .barlayer .point").first.wait_for(state="attached")
             frames = notebook.page.evaluate(FRAMES, 60)
             said = self._said(notebook, 1)
-        first, last = said["waits"][:20], said["waits"][-20:]
+        first, last = said["waits"][:20] or [float("nan")], said["waits"][-20:] or [float("nan")]
         told = f"{said['updates']} updates, {said['skipped']} skipped; the first ones were drawn after {median(first) * 1e3:.0f} ms"
         yield "plotly, 100 modules for 60 s: frames", frames, "/s", 20, "at most 1,500 bars"
         yield "plotly, the last updates: until drawn, p50", median(last) * 1e3, "ms", None, told

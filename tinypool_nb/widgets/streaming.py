@@ -84,6 +84,7 @@ class StreamingTimeline(go.FigureWidget):  # type: ignore[misc]  # plotly has no
             "yaxis": axis(palette, "") | {"type": "linear", "fixedrange": True},
         }
         super().__init__({"data": [*traces, marks], "layout": layout})
+        self.observe(self._hear, "_js2py_traceDeltas")
         self._redraw()
         try:
             publisher.add(self, since=self._window.position, at_end=self.end)
@@ -166,12 +167,13 @@ class StreamingTimeline(go.FigureWidget):  # type: ignore[misc]  # plotly has no
         self._is_under_way = True
         self._applied_at = time.monotonic()
         self.updates += 1
-        if restyle:
-            self.plotly_update(restyle, relayout, list(range(len(_CODES))))
-        else:
-            self.plotly_relayout(relayout)
-        reference = weakref.ref(self)
-        self.on_edits_completed(lambda: _drawn(reference))
+        # An update without bars too, since what a mere relayout has drawn is told to nobody (plotly.js writes it to a misspelt trait).
+        self.plotly_update(restyle, relayout, list(range(len(_CODES))))
+
+    def _hear(self, change: dict[str, Any]) -> None:
+        """The browser has drawn; called in the kernel's main thread."""
+        if (change["new"] or {}).get("trace_edit_id") == self._last_trace_edit_id:
+            self._is_under_way = False
 
     def _restyle(self, drawn: Drawn) -> dict[str, Any]:
         segments = drawn.segments
@@ -236,12 +238,6 @@ class StreamingTimeline(go.FigureWidget):  # type: ignore[misc]  # plotly has no
             "yaxis.tickvals": list(range(0, len(labels), step)),
             "yaxis.ticktext": [for_plotly(cut(one_line(label), _LABEL_LENGTH)) for label in labels[::step]],
         }
-
-
-def _drawn(reference: "weakref.ref[StreamingTimeline]") -> None:
-    figure = reference()
-    if figure is not None:
-        figure._is_under_way = False  # noqa: SLF001 as below
 
 
 def _tick(reference: "weakref.ref[StreamingTimeline]", over: threading.Event) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 import weakref
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
@@ -13,16 +15,20 @@ from tinypool_nb.channels.pool import ClientPool
 from tinypool_nb.core.events import MarkKind
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import Backoff, PoolOptions, check_period
+from tinypool_nb.errors import OptionsError
 from tinypool_nb.lab import actions
 from tinypool_nb.notebook.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     import pandas as pd
+    import plotly.graph_objects as go
 
     from tinypool_nb.lab.actions import Action
     from tinypool_nb.notebook.live_table import LiveTable
+    from tinypool_nb.views.figures import Theme
+    from tinypool_nb.widgets.publisher import Publisher
 
 _pools: weakref.WeakValueDictionary[int, Pool] = weakref.WeakValueDictionary()
 _serials = count(1)
@@ -49,6 +55,8 @@ class Pool(ClientPool, Record):
     def __init__(self, options: PoolOptions | None = None, *, health_checks: float | None = None) -> None:
         ClientPool.__init__(self, options, health_checks=health_checks)
         Record.__init__(self, self.journal)
+        self._publisher: Publisher | None = None
+        self._publishing = threading.Lock()  # around the first use
         _pools[next(_serials)] = self
         actions.listeners.add(self)
 
@@ -114,6 +122,24 @@ class Pool(ClientPool, Record):
         self.catch_up()
         return self._registered(frames.connections(self.journal))
 
+    def timeline(
+        self, modules: str | Iterable[str] | None = None, *, theme: Theme = "light", width: int | None = None, live: bool = False
+    ) -> go.Figure:
+        """As `Record.timeline`; or, with `live`, a FigureWidget of the last minute that follows this pool until it closes.
+
+        Raises:
+            OptionsError: `modules` or `width` with `live`, which shows all modules, as wide as the page lets it.
+        """
+        if not live:
+            return super().timeline(modules, theme=theme, width=width)
+        for name, value in (("modules", modules), ("width", width)):
+            if value is not None:
+                raise OptionsError(name, value, "left out where live=True, which shows all modules, as wide as the page lets it")
+        from tinypool_nb.widgets.streaming import StreamingTimeline
+
+        self.catch_up()
+        return StreamingTimeline(self.journal, self.publisher, theme=theme)
+
     async def stream(self, every: float = 1.0) -> AsyncIterator[pd.DataFrame]:
         """Frames of only the transitions that are new since the last one, until the pool closes.
 
@@ -153,6 +179,25 @@ class Pool(ClientPool, Record):
     def known(self) -> tuple[ModuleKey, ...]:
         """The modules that may be asked for: all that were ever seen, those just registered included."""
         return tuple(dict.fromkeys((*super().known(), *self._modules.keys())))
+
+    @property
+    def publisher(self) -> Publisher:
+        """What writes to this pool's widgets: made when it is first asked for, ended by `close`."""
+        from tinypool_nb.widgets.publisher import Publisher
+
+        with self._publishing:
+            if self._publisher is None:
+                self._publisher = Publisher(self.journal, self.follower)
+                if self.is_closed:
+                    self._publisher.close()
+            return self._publisher
+
+    def close(self, drain: float = 0.0) -> None:
+        """As `ClientPool.close`; live views show the last state and stop."""
+        ClientPool.close(self, drain)
+        with self._publishing:
+            if self._publisher is not None and os.getpid() == self._pid:
+                self._publisher.close()
 
     def catch_up(self) -> None:
         """Read what may have happened, so that the record is complete up to this moment."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from tinypool_nb.lab.actions import Action
     from tinypool_nb.notebook.live_table import LiveTable
+    from tinypool_nb.widgets.panel import Panel
+    from tinypool_nb.widgets.publisher import Publisher
 
 _pools: weakref.WeakValueDictionary[int, Pool] = weakref.WeakValueDictionary()
 _serials = count(1)
@@ -51,6 +54,7 @@ class Pool(ClientPool, Record):
         Record.__init__(self, self.journal)
         _pools[next(_serials)] = self
         actions.listeners.add(self)
+        self._panel: Panel | None = None
 
     @overload
     def connections(self, *, live: Literal[False] = False) -> pd.DataFrame: ...
@@ -99,6 +103,41 @@ class Pool(ClientPool, Record):
             if len(batch.transitions) or batch.dropped:
                 yield frames.transitions_of(batch)
 
+    def panel(self) -> Panel:
+        """The whole explorer, for a notebook: summary, timeline, the form to register modules with the list of them.
+
+        Each call gives the same panel, which may be displayed several times, until `close`. It does not keep the pool alive: hold the pool.
+
+        Raises:
+            PoolClosedError: after `close`; the frames and figures still work.
+        """
+        self._check_open("panel")
+        if self._panel is None or self._panel.closed:
+            from tinypool_nb.notebook.explorer import explorer
+
+            self.catch_up()  # so that it begins with what was just registered
+            self._panel = explorer(self)
+        return self._panel
+
+    @cached_property
+    def publisher(self) -> Publisher:
+        """The one thread that writes to this pool's widgets; it starts with the first of them and ends with the pool."""
+        from tinypool_nb.widgets.publisher import Publisher
+
+        return Publisher(self.journal, self.follower)
+
+    def close(self, drain: float = 0.0) -> None:
+        """As `ClientPool.close`; where the panel is displayed, a picture and a table of this moment stay."""
+        if self._panel is not None and not self._panel.closed:
+            self._panel.freeze()
+        super().close(drain)
+        if not self.is_closed:
+            return  # a copy in a fork: what is displayed is the parent's
+        if "publisher" in vars(self):
+            self.publisher.close()
+        if self._panel is not None:
+            self._panel.close()
+
     def backoff(self, key: ModuleKey) -> Backoff:
         """The settings by which the module's attempts are spaced."""
         return self.options_of(key).backoff
@@ -111,6 +150,10 @@ class Pool(ClientPool, Record):
     def known(self) -> tuple[ModuleKey, ...]:
         """The modules that may be asked for: all that were ever seen, those just registered included."""
         return tuple(dict.fromkeys((*super().known(), *self._modules.keys())))
+
+    def registered(self) -> tuple[ModuleKey, ...]:
+        """The modules that are registered now."""
+        return self._modules.keys()
 
     def catch_up(self) -> None:
         """Read what may have happened, so that the record is complete up to this moment."""

@@ -134,7 +134,7 @@ class JupyterLab:
         """A new notebook of these cells; the address at which JupyterLab opens it."""
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
         nbformat.write(new_notebook(cells=[new_code_cell(cell) for cell in cells], metadata=kernel), self.notebooks / f"{name}.ipynb")
-        return f"{self.address}/lab/tree/{name}.ipynb"
+        return f"{self.address}/lab/workspaces/{name}/tree/{name}.ipynb"  # else the tabs of the test before come back
 
     def end_kernels(self) -> None:
         """Shut down every kernel, with what runs in it."""
@@ -201,10 +201,13 @@ OpenNotebook = Callable[..., Notebook]
 def open_notebook(jupyterlab: JupyterLab, browser: "Browser", request: pytest.FixtureRequest) -> Iterator[OpenNotebook]:
     """Opens a notebook of the given cells, with the first one selected and a kernel that waits; all kernels end with the test."""
 
+    from playwright.sync_api import expect
+
     def open_(cells: list[str], *, width: int = 1400, height: int = 1400) -> Notebook:
         name = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)
         page = browser.open(jupyterlab.write(name, cells), width=width, height=height)
         page.set_default_timeout(30_000)
+        expect.set_options(timeout=30_000)
         page.wait_for_function(IDLE)
         return Notebook(page)
 

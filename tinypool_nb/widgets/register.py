@@ -107,7 +107,7 @@ class RegisterForm(Part):
         return f"<{type(self).__name__} of {len(self._verbs.modules())} modules>"
 
     def _heard(self, _: object, content: object, __: object) -> None:
-        """Enqueue what a browser says. It runs in the kernel's loop, so it does nothing else."""
+        """Enqueue what a browser says. It runs in the kernel's loop or in a subshell's thread, so it does nothing else."""
         if not isinstance(content, dict) or content.get("v") != VERSION:
             return
         view = str(content.get("view", ""))
@@ -115,10 +115,8 @@ class RegisterForm(Part):
             case "hello":
                 self._worker.do(self._greet)
             case "check":
-                waits = view in self._typed
                 self._typed[view] = content
-                if not waits:
-                    self._worker.do(partial(self._check, view))
+                self._worker.do(partial(self._check, view))
             case "register":
                 self._worker.do(partial(self._register, view, content))
             case "health_check":
@@ -134,7 +132,9 @@ class RegisterForm(Part):
         self._publisher.post(partial(self._send_rows, everything=True))
 
     def _check(self, view: str) -> None:
-        content = self._typed.pop(view)
+        content = self._typed.pop(view, None)
+        if content is None:
+            return  # something newer was checked in its stead
         registration, errors = check(_typed(content), self._verbs.options)
         self._judge(view, content, registration, errors)
 

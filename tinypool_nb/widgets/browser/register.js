@@ -45,7 +45,7 @@ function render({ model, el }) {
   const status = make("p", { class: "tinypool-status", role: "status" });
   const waiting = patience(status);
   const form = makeForm({ view, on, tell, waiting, status });
-  const list = makeList({ view, on, tell, waiting });
+  const list = makeList({ view, on, tell, waiting, first: form.first });
   const root = make("div", { class: "tinypool-register" }, form.element, status, list.element);
   el.replaceChildren(root);
   keepKeys(el, abort.signal);
@@ -76,13 +76,13 @@ function render({ model, el }) {
   };
 }
 
-// Tells a person that the kernel is busy, if it does not answer a click.
+// Tells a person that the kernel does not answer a click: in some front ends it does not while a cell runs.
 function patience(status) {
   let timer = null;
   return {
     asked() {
       clearTimeout(timer);
-      timer = setTimeout(() => { status.textContent = "The kernel is busy; this will be done when its cell has ended."; }, SLOW);
+      timer = setTimeout(() => { status.textContent = "The kernel has not answered yet. This will be done when it does."; }, SLOW);
     },
     answered() { clearTimeout(timer); },
     stop() { clearTimeout(timer); },
@@ -153,6 +153,7 @@ function makeForm({ view, on, tell, waiting, status }) {
 
   return {
     element,
+    first: () => fields.get("name").input,
     greet({ texts }) {
       if (greeted || !texts) return;
       greeted = true;
@@ -191,7 +192,7 @@ function makeForm({ view, on, tell, waiting, status }) {
   };
 }
 
-function makeList({ view, on, tell, waiting }) {
+function makeList({ view, on, tell, waiting, first }) {
   const rows = new Map(); // literal of the key -> what it is made of
   const count = make("h4", { id: `tinypool-${view}-list` });
   const all = make("button", { type: "button", class: "tinypool-button", title: "pool.health_check()" }, "Connect all that are not READY");
@@ -212,6 +213,7 @@ function makeList({ view, on, tell, waiting }) {
     const shown = [...rows.values()].filter((row) => !row.item.hidden).length;
     count.textContent = shown === rows.size ? `Registered: ${rows.size}` : `Registered: ${rows.size}, shown: ${shown}`;
     empty.hidden = rows.size > 0;
+    list.hidden = rows.size === 0;
     filter.hidden = rows.size <= FEW && !filter.value;
     all.hidden = rows.size === 0;
     all.disabled = [...rows.values()].every((row) => row.item.dataset.state === "READY");
@@ -289,7 +291,7 @@ function makeList({ view, on, tell, waiting }) {
     const focused = row.item.contains(document.activeElement);
     row.item.remove();
     rows.delete(name);
-    if (focused) (next?.querySelector("button") ?? all).focus(); // else the keyboard would be lost at the top of the page
+    if (focused) (next?.querySelector("button") ?? first()).focus(); // else the keyboard would be lost at the top of the page
   };
 
   return {

@@ -1,4 +1,4 @@
-"""The panel in a real JupyterLab: a module is registered by typing and clicking, errors stand beside their fields, keys stay where they belong."""
+"""The panel in a real JupyterLab: modules come by typing and clicking, errors stand beside their fields, keys stay where they belong."""
 
 from typing import TYPE_CHECKING
 

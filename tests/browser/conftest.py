@@ -88,6 +88,7 @@ def started(notebooks: Path, home: Path) -> tuple[subprocess.Popen[bytes], int]:
             "--ServerApp.port_retries=0",
             "--ServerApp.terminals_enabled=False",
             f"--ServerApp.root_dir={notebooks}",
+            "--ServerApp.disable_check_xsrf=True",  # else it refuses to end a kernel
             "--IdentityProvider.token=",  # who is on this machine may enter; there is nothing to find
             "--LabApp.news_url=None",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
@@ -145,7 +146,9 @@ class JupyterLab:
         connection = HTTPConnection(self.address.removeprefix("http://"), timeout=30)
         try:
             connection.request(method, path)
-            return connection.getresponse().read()
+            answer = connection.getresponse()
+            assert answer.status < 400, f"{method} {path}: {answer.status}"
+            return answer.read()
         finally:
             connection.close()
 

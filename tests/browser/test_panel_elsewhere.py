@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
-    from tests.browser.conftest import JupyterLab, OpenNotebook
+    from tests.browser.conftest import JupyterLab, Notebook, OpenNotebook
     from tests.conftest import Browser
 
 PANEL = """\
@@ -61,6 +61,14 @@ def test_notebook_7_opens_the_same_panel(jupyterlab: "JupyterLab", browser: "Bro
         jupyterlab.end_kernels()
 
 
+def saved_and_opened_without_its_kernel(notebook: "Notebook", jupyterlab: "JupyterLab") -> None:
+    notebook.wait_until_idle()
+    notebook.command("docmanager:save")
+    notebook.page.wait_for_function("!window.jupyterapp.shell.currentWidget.context.model.dirty")
+    jupyterlab.end_kernels()
+    notebook.page.reload()
+
+
 def test_a_saved_notebook_shows_the_frozen_picture_without_its_kernel(open_notebook: "OpenNotebook", jupyterlab: "JupyterLab") -> None:
     notebook = open_notebook([PANEL, "pool.panel().freeze()", "pool.close()\nlab.close()"])
     notebook.run()
@@ -69,10 +77,24 @@ def test_a_saved_notebook_shows_the_frozen_picture_without_its_kernel(open_noteb
     notebook.run()
     expect(panel.locator(".tinypool-row")).to_have_count(0)
     notebook.run()
-    notebook.wait_until_idle()
-    notebook.command("docmanager:save")
-    notebook.page.wait_for_function("!window.jupyterapp.shell.currentWidget.context.model.dirty")
-    jupyterlab.end_kernels()
-    notebook.page.reload()
+    saved_and_opened_without_its_kernel(notebook, jupyterlab)
     expect(panel.locator(".tinypool-connections tbody[data-state=READY]")).to_have_count(1)
     expect(panel.locator("img[alt^='A timeline of the gRPC connections of 2 modules']")).to_be_visible()
+
+
+def test_a_kernel_that_died_leaves_the_picture_of_the_last_cell(
+    open_notebook: "OpenNotebook", jupyterlab: "JupyterLab", browser: "Browser"
+) -> None:
+    notebook = open_notebook([PANEL, 'pool.unregister("gone-module-v1")'])
+    notebook.run()
+    panel = notebook.cell(0).locator(".jp-OutputArea")
+    picture = panel.locator("img[alt^='A timeline of the gRPC connections of 2 modules']").first
+    expect(panel.locator(".tinypool-row")).to_have_count(2)
+    expect(panel.locator(".tinypool-static")).to_be_hidden()  # behind the view
+    notebook.run()
+    expect(panel.locator(".tinypool-row")).to_have_count(1)
+    saved_and_opened_without_its_kernel(notebook, jupyterlab)
+    expect(panel.locator(".tinypool-connections tbody")).to_have_count(1)
+    expect(picture).to_be_visible()
+    expect(panel.get_by_text("Error displaying widget")).to_be_hidden()
+    browser.errors.clear()  # JupyterLab's own: "widget model not found"

@@ -54,7 +54,7 @@ def test_alone_it_shows_the_panel(comms: Comms, shell: InteractiveShell) -> None
     pool = shell.user_ns["pool"] = tp.Pool()
     captured = said(shell, "")
     assert captured.stdout == "the panel of pool\n"
-    assert "application/vnd.jupyter.widget-view+json" in captured.outputs[0].data
+    assert "application/vnd.jupyter.widget-view+json" in captured.outputs[1].data
     pool.close()
 
 

@@ -12,6 +12,7 @@ from traitlets.config import Config
 
 import tinypool_nb as tp
 from tests.widgets.conftest import Comms, comms
+from tinypool_nb.widgets import places
 from tinypool_nb.widgets.panel import Panel
 
 __all__ = ["comms"]
@@ -106,22 +107,33 @@ def test_sections_fold_by_method(comms: Comms) -> None:
             panel.fold("<b>")
 
 
+def test_each_place_is_a_picture_and_below_it_the_view(comms: Comms, shell: InteractiveShell) -> None:
+    shell.user_ns["pool"] = tp.Pool()
+    picture, view = run(shell, "pool.panel()")
+    assert WIDGET_VIEW not in picture.data
+    assert "no modules are registered" in picture.data["text/html"]
+    assert WIDGET_VIEW in view.data
+    assert view.data["text/html"] == view.data["text/plain"] == ""
+
+
 def test_without_a_browser_each_cell_leaves_the_last_state(comms: Comms, shell: InteractiveShell) -> None:
     shell.user_ns["pool"] = pool = tp.Pool()
-    (shown,) = run(shell, "pool.panel()")
-    assert WIDGET_VIEW in shown.data
-    updates = run(shell, f"pool.register('http-module-v1', '{NOWHERE}')")
-    assert updates[-1].update
-    assert updates[-1].transient == shown.transient
-    assert 'data-state="IDLE"' in updates[-1].data["text/html"]
-    assert WIDGET_VIEW not in updates[-1].data  # nobody is there to draw it, and stock nbconvert would try
+    picture, view = run(shell, "pool.panel()")
+    gone, last = run(shell, f"pool.register('http-module-v1', '{NOWHERE}')")
+    assert gone.update
+    assert gone.transient == view.transient
+    assert WIDGET_VIEW not in gone.data  # nobody is there to draw it, and stock nbconvert would try
+    assert last.update
+    assert last.transient == picture.transient
+    assert 'data-state="IDLE"' in last.data["text/html"]
     pool.close()
     assert shell.events.callbacks["post_run_cell"] == []
 
 
-def test_a_browser_that_comes_late_gets_the_view_back_and_then_draws_itself(comms: Comms, shell: InteractiveShell) -> None:
+def test_a_browser_that_comes_late_gets_the_view_back(comms: Comms, shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "REST", 0)
     shell.user_ns["pool"] = tp.Pool()
-    run(shell, "panel = pool.panel(); panel")
+    _, view = run(shell, "panel = pool.panel(); panel")
     run(shell, f"pool.register('http-module-v1', '{NOWHERE}')")
     panel: Panel = shell.user_ns["panel"]
     over = threading.Event()
@@ -130,24 +142,25 @@ def test_a_browser_that_comes_late_gets_the_view_back_and_then_draws_itself(comm
         panel._worker.do(over.set)
         assert over.wait(5)
     (back,) = captured.outputs
-    assert back.update
+    assert back.transient == view.transient
     assert WIDGET_VIEW in back.data
-    assert run(shell, "pool.unregister('http-module-v1')") == []
-    frozen, closed = run(shell, "panel.freeze()"), run(shell, "pool.close()")
-    assert [(output.update, WIDGET_VIEW in output.data) for output in frozen] == [(True, False)]
-    assert closed == []  # there is no place left to write to
+    (picture,) = run(shell, "pool.unregister('http-module-v1')")  # behind the view, which stays
+    assert "no modules are registered" in picture.data["text/html"]
+    frozen = run(shell, "panel.freeze()")
+    assert [(output.update, WIDGET_VIEW in output.data) for output in frozen] == [(True, False)] * 2
     assert 'alt="A timeline' in frozen[0].data["text/html"]
+    assert run(shell, "pool.close()") == []  # there is no place left to write to
 
 
 def test_it_may_be_displayed_twice_and_closing_leaves_the_last_state_at_both(comms: Comms, shell: InteractiveShell) -> None:
     shell.user_ns["pool"] = pool = tp.Pool()
     pool.register("http-module-v1", NOWHERE)
-    (first,), (second, *_) = run(shell, "pool.panel()"), run(shell, "pool.panel()")
-    assert first.transient == second.transient
-    last = run(shell, "pool.close()")[-1]
-    assert last.transient == first.transient
-    assert WIDGET_VIEW not in last.data
-    assert '<tbody data-state="IDLE">' in last.data["text/html"]  # the table of the moment before, not an empty one
+    first, second = run(shell, "pool.panel()"), run(shell, "pool.panel()")
+    assert [output.transient for output in first] == [output.transient for output in second[:2]]
+    picture, view = run(shell, "pool.close()")
+    assert [picture.transient, view.transient] == [output.transient for output in first]
+    assert WIDGET_VIEW not in view.data
+    assert '<tbody data-state="IDLE">' in picture.data["text/html"]  # the table of the moment before, not an empty one
 
 
 def test_hostile_names_are_text_in_every_form(comms: Comms) -> None:

@@ -40,15 +40,15 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, NotebookNode
 
 @pytest.mark.browser
 @pytest.mark.parametrize("name", ENDS)
-def test_the_report_shows_the_end_of_the_run(
-    name: str, executed: dict[str, NotebookNode], browser: "Browser", tmp_path: Path
-) -> None:
-    (output,) = executed[name].cells[0].outputs
+def test_the_report_shows_the_end_of_the_run(name: str, executed: dict[str, NotebookNode], browser: "Browser", tmp_path: Path) -> None:
+    output, _ = executed[name].cells[0].outputs
     assert "http-module-v1" in output.data["text/plain"]
     write_report(executed[name], tmp_path / "report.html")
     page = browser.open(tmp_path / "report.html")
     state = page.locator(".tinypool-connections tbody").get_attribute("data-state")
-    assert state == "READY" if name == "closed" else state in {"READY", "IDLE", "CONNECTING", "TRANSIENT_FAILURE"}  # the lab was closed first
+    assert (
+        state == "READY" if name == "closed" else state in {"READY", "IDLE", "CONNECTING", "TRANSIENT_FAILURE"}
+    )  # the lab was closed first
     picture = page.locator("img[alt^='A timeline of the gRPC connections of 1 module']")
     assert picture.evaluate("image => image.naturalWidth") == 900
     assert page.get_by_text("Interactive, with a running kernel only").count() == 0

@@ -163,6 +163,22 @@ def test_it_may_be_displayed_twice_and_closing_leaves_the_last_state_at_both(com
     assert '<tbody data-state="IDLE">' in picture.data["text/html"]  # the table of the moment before, not an empty one
 
 
+class TerminalInteractiveShell(InteractiveShell):
+    """What IPython's own of that name is to us, without a terminal."""
+
+
+def test_a_terminal_gets_the_words_once(comms: Comms) -> None:
+    shell = TerminalInteractiveShell.instance(config=Config(HistoryManager={"enabled": False}))
+    try:
+        shell.user_ns["pool"] = pool = tp.Pool()
+        (shown,) = run(shell, "pool.panel()")
+        assert "no modules are registered" in shown.data["text/plain"]
+        assert run(shell, f"pool.register('http-module-v1', '{NOWHERE}')") == []
+        pool.close()
+    finally:
+        TerminalInteractiveShell.clear_instance()
+
+
 def test_hostile_names_are_text_in_every_form(comms: Comms) -> None:
     name = '<img src=x onerror="alert(1)">'
     with tp.Pool() as pool:

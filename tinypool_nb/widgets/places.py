@@ -62,13 +62,16 @@ class Places:
         from IPython.core.getipython import get_ipython
         from IPython.display import DisplayHandle
 
+        shell = get_ipython()
+        if type(shell).__name__ == "TerminalInteractiveShell":  # it has no place to draw anew
+            DisplayHandle().display(self._static(), raw=True)  # type: ignore[no-untyped-call]
+            return
         with self._lock:
             self._picture = self._picture or DisplayHandle()  # type: ignore[no-untyped-call]
             self._live = self._live or DisplayHandle()  # type: ignore[no-untyped-call]
             self._picture.display(self._drawing(), raw=True)  # type: ignore[no-untyped-call]
             self._live.display({**self._view, **NOTHING}, raw=True)  # type: ignore[no-untyped-call]
             self._with_view = self._displayed = True
-            shell = get_ipython()
             if shell is not None and self._shell is None:
                 self._shell = shell
                 shell.events.register("post_run_cell", self._ran)

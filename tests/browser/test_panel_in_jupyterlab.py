@@ -152,6 +152,7 @@ def test_a_running_cell_stops_nothing_and_a_kernel_that_does_not_answer_is_told(
     panel = notebook.cell(0).locator(".jp-OutputArea")
     name, address = panel.get_by_label("Name", exact=True), panel.get_by_label("Address", exact=True)
     register = panel.get_by_role("button", name="Register", exact=True)
+    panel.get_by_text("Registered: 0").wait_for()  # the kernel has answered the hello
     kernel = psutil.Process(int(panel.locator(".jp-OutputArea-output pre").first.inner_text()))
     run(notebook, 1)
     expect(notebook.cell(1).locator(".jp-InputPrompt")).to_have_text("[*]:")

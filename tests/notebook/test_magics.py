@@ -10,15 +10,15 @@ from IPython.utils.capture import CapturedIO, capture_output
 from traitlets.config import Config
 
 import tinypool_nb as tp
-from tests.widgets.conftest import Comms, comms
+from tests.widgets.fake_browser import FakeBrowser, fake_browser
 
-__all__ = ["comms"]
+__all__ = ["fake_browser"]
 
 NOWHERE = "127.0.0.1:1"
 
 
 @pytest.fixture
-def shell(comms: Comms) -> Iterator[InteractiveShell]:
+def shell(fake_browser: FakeBrowser) -> Iterator[InteractiveShell]:
     made = InteractiveShell.instance(config=Config(HistoryManager={"enabled": False}))
     made.run_line_magic("load_ext", "tinypool_nb")
     yield made
@@ -50,7 +50,7 @@ def test_the_verbs_act_on_the_newest_open_pool_and_name_it(shell: InteractiveShe
     assert said(shell, "-p first health").stdout == said(shell, "health").stdout == "first:\n  tinysystems/db  IDLE\n"
 
 
-def test_alone_it_shows_the_panel(comms: Comms, shell: InteractiveShell) -> None:
+def test_alone_it_shows_the_panel(fake_browser: FakeBrowser, shell: InteractiveShell) -> None:
     pool = shell.user_ns["pool"] = tp.Pool()
     captured = said(shell, "")
     assert captured.stdout == "the panel of pool\n"

@@ -11,18 +11,18 @@ from IPython.utils.capture import RichOutput, capture_output
 from traitlets.config import Config
 
 import tinypool_nb as tp
-from tests.widgets.conftest import Comms, comms
+from tests.widgets.fake_browser import FakeBrowser, fake_browser
 from tinypool_nb.widgets import places
 from tinypool_nb.widgets.panel import Panel
 
-__all__ = ["comms"]
+__all__ = ["fake_browser"]
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 NOWHERE = "127.0.0.1:1"
 
 
 @pytest.fixture
-def shell(comms: Comms) -> Iterator[InteractiveShell]:
+def shell(fake_browser: FakeBrowser) -> Iterator[InteractiveShell]:
     made = InteractiveShell.instance(config=Config(HistoryManager={"enabled": False}))
     yield made
     tp.close_all()
@@ -45,7 +45,7 @@ def wait_for(is_so: Callable[[], bool]) -> None:
     pytest.fail("it did not come")
 
 
-def test_the_bundle_has_the_view_and_a_picture_and_a_table_with_their_words(comms: Comms) -> None:
+def test_the_bundle_has_the_view_and_a_picture_and_a_table_with_their_words(fake_browser: FakeBrowser) -> None:
     with tp.Pool() as pool:
         pool.register("http-module-v1", NOWHERE)
         bundle = pool.panel()._repr_mimebundle_()
@@ -56,7 +56,7 @@ def test_the_bundle_has_the_view_and_a_picture_and_a_table_with_their_words(comm
         assert "http-module-v1  ○ IDLE" in bundle["text/plain"]
 
 
-def test_each_call_gives_the_same_panel_until_it_is_closed(comms: Comms) -> None:
+def test_each_call_gives_the_same_panel_until_it_is_closed(fake_browser: FakeBrowser) -> None:
     pool = tp.Pool()
     first = pool.panel()
     assert pool.panel() is first
@@ -71,21 +71,21 @@ def test_each_call_gives_the_same_panel_until_it_is_closed(comms: Comms) -> None
         pool.panel()
 
 
-def test_a_pool_that_nobody_holds_takes_its_panel_with_it(comms: Comms) -> None:
+def test_a_pool_that_nobody_holds_takes_its_panel_with_it(fake_browser: FakeBrowser) -> None:
     pool = tp.Pool()
     pool.register("http-module-v1", NOWHERE)
     panel, alive = pool.panel(), weakref.ref(pool)
-    comms.say(panel.summary, {"kind": "hello"})
+    fake_browser.say(panel.summary, {"kind": "hello"})
     del pool
     gc.collect()
     assert alive() is None
-    wait_for(lambda: comms.open == {})
+    wait_for(lambda: fake_browser.open == {})
     assert panel.closed
     with pytest.raises(tp.PoolClosedError):
         panel.sections["Connections"].register("a", NOWHERE)
 
 
-def test_the_summary_tells_what_changes(comms: Comms) -> None:
+def test_the_summary_tells_what_changes(fake_browser: FakeBrowser) -> None:
     with tp.Pool() as pool:
         summary = pool.panel().summary
         pool.register("http-module-v1", NOWHERE)
@@ -96,7 +96,7 @@ def test_the_summary_tells_what_changes(comms: Comms) -> None:
         assert "http-module-v1 is no longer registered" in summary.news
 
 
-def test_sections_fold_by_method(comms: Comms) -> None:
+def test_sections_fold_by_method(fake_browser: FakeBrowser) -> None:
     with tp.Pool() as pool:
         panel = pool.panel()
         panel.fold("Timeline")
@@ -107,7 +107,7 @@ def test_sections_fold_by_method(comms: Comms) -> None:
             panel.fold("<b>")
 
 
-def test_each_place_is_a_picture_and_below_it_the_view(comms: Comms, shell: InteractiveShell) -> None:
+def test_each_place_is_a_picture_and_below_it_the_view(fake_browser: FakeBrowser, shell: InteractiveShell) -> None:
     shell.user_ns["pool"] = tp.Pool()
     picture, view = run(shell, "pool.panel()")
     assert WIDGET_VIEW not in picture.data
@@ -116,7 +116,7 @@ def test_each_place_is_a_picture_and_below_it_the_view(comms: Comms, shell: Inte
     assert view.data["text/html"] == view.data["text/plain"] == ""
 
 
-def test_without_a_browser_each_cell_leaves_the_last_state(comms: Comms, shell: InteractiveShell) -> None:
+def test_without_a_browser_each_cell_leaves_the_last_state(fake_browser: FakeBrowser, shell: InteractiveShell) -> None:
     shell.user_ns["pool"] = pool = tp.Pool()
     picture, view = run(shell, "pool.panel()")
     gone, last = run(shell, f"pool.register('http-module-v1', '{NOWHERE}')")
@@ -130,7 +130,9 @@ def test_without_a_browser_each_cell_leaves_the_last_state(comms: Comms, shell: 
     assert shell.events.callbacks["post_run_cell"] == []
 
 
-def test_a_browser_that_comes_late_gets_the_view_back(comms: Comms, shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_browser_that_comes_late_gets_the_view_back(
+    fake_browser: FakeBrowser, shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(places, "REST", 0)
     shell.user_ns["pool"] = tp.Pool()
     _, view = run(shell, "panel = pool.panel(); panel")
@@ -138,7 +140,7 @@ def test_a_browser_that_comes_late_gets_the_view_back(comms: Comms, shell: Inter
     panel: Panel = shell.user_ns["panel"]
     over = threading.Event()
     with capture_output() as captured:
-        comms.say(panel.summary, {"kind": "hello"})
+        fake_browser.say(panel.summary, {"kind": "hello"})
         panel._worker.do(over.set)
         assert over.wait(5)
     (back,) = captured.outputs
@@ -152,7 +154,7 @@ def test_a_browser_that_comes_late_gets_the_view_back(comms: Comms, shell: Inter
     assert run(shell, "pool.close()") == []  # there is no place left to write to
 
 
-def test_it_may_be_displayed_twice_and_closing_leaves_the_last_state_at_both(comms: Comms, shell: InteractiveShell) -> None:
+def test_it_may_be_displayed_twice_and_closing_leaves_the_last_state_at_both(fake_browser: FakeBrowser, shell: InteractiveShell) -> None:
     shell.user_ns["pool"] = pool = tp.Pool()
     pool.register("http-module-v1", NOWHERE)
     first, second = run(shell, "pool.panel()"), run(shell, "pool.panel()")
@@ -167,7 +169,7 @@ class TerminalInteractiveShell(InteractiveShell):
     """What IPython's own of that name is to us, without a terminal."""
 
 
-def test_a_terminal_gets_the_words_once(comms: Comms) -> None:
+def test_a_terminal_gets_the_words_once(fake_browser: FakeBrowser) -> None:
     shell = TerminalInteractiveShell.instance(config=Config(HistoryManager={"enabled": False}))
     try:
         shell.user_ns["pool"] = pool = tp.Pool()
@@ -179,7 +181,7 @@ def test_a_terminal_gets_the_words_once(comms: Comms) -> None:
         TerminalInteractiveShell.clear_instance()
 
 
-def test_hostile_names_are_text_in_every_form(comms: Comms) -> None:
+def test_hostile_names_are_text_in_every_form(fake_browser: FakeBrowser) -> None:
     name = '<img src=x onerror="alert(1)">'
     with tp.Pool() as pool:
         pool.register(name, NOWHERE)

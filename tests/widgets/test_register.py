@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.widgets.conftest import Comms
+from tests.widgets.fake_browser import FakeBrowser, fake_browser
 from tinypool_nb.core.events import ChannelIdentity, Evidence, Transition
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import PoolOptions
@@ -22,6 +22,8 @@ from tinypool_nb.widgets.register import RegisterForm
 from tinypool_nb.widgets.verbs import Verbs
 from tinypool_nb.widgets.worker import Worker
 
+__all__ = ["fake_browser"]
+
 HTTP = ModuleKey(None, "http-module-v1")
 ROUND_ROBIN = PoolOptions(load_balancing="round_robin")
 
@@ -30,7 +32,7 @@ ROUND_ROBIN = PoolOptions(load_balancing="round_robin")
 class Bench:
     """A form with all that it needs, and a pool that only notes what is asked of it."""
 
-    comms: Comms
+    fake_browser: FakeBrowser
     journal: Journal = field(default_factory=Journal)
     done: list[object] = field(default_factory=list)
     modules: dict[ModuleKey, PoolOptions] = field(default_factory=dict)
@@ -66,7 +68,7 @@ class Bench:
         self.journal.append(Transition(self.journal.clock.now(), channel, None, state, reason, Evidence.SEEN))
 
     def say(self, kind: str, **more: object) -> None:
-        self.comms.say(self.form, {"v": 1, "kind": kind, "view": "a", **more})
+        self.fake_browser.say(self.form, {"v": 1, "kind": kind, "view": "a", **more})
 
     def settle(self) -> None:
         """Wait until all that was said is done, and all that follows from it is written."""
@@ -77,7 +79,7 @@ class Bench:
 
     def heard(self, kind: str) -> list[dict[str, Any]]:
         self.settle()
-        return self.comms.heard(self.form, kind)
+        return self.fake_browser.heard(self.form, kind)
 
     def close(self) -> None:
         self.form.close()
@@ -87,8 +89,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(comms: Comms) -> Iterator[Bench]:
-    made = Bench(comms)
+def bench(fake_browser: FakeBrowser) -> Iterator[Bench]:
+    made = Bench(fake_browser)
     yield made
     made.close()
 
@@ -208,7 +210,7 @@ def test_what_the_pool_refuses_is_told_where_it_belongs(bench: Bench) -> None:
     ],
 )
 def test_a_message_that_nobody_would_send_does_nothing(bench: Bench, content: Any) -> None:
-    bench.comms.say(bench.form, content)
+    bench.fake_browser.say(bench.form, content)
     bench.settle()
     assert bench.done == []
     bench.say("health_check")
@@ -232,7 +234,7 @@ def test_a_closed_form_is_quiet(bench: Bench) -> None:
     bench.settle()
     bench.form.close()
     bench.form.close()
-    sent = len(bench.comms.sent)
+    sent = len(bench.fake_browser.sent)
     bench.is_in(State.READY)
     bench.settle()
-    assert len(bench.comms.sent) == sent
+    assert len(bench.fake_browser.sent) == sent

@@ -194,11 +194,11 @@ function makeForm({ view, on, tell, waiting, status }) {
 
 function makeList({ view, on, tell, waiting, first }) {
   const rows = new Map(); // literal of the key -> what it is made of
-  const count = make("h4", { id: `tinypool-${view}-list` });
-  const all = make("button", { type: "button", class: "tinypool-button", title: "pool.health_check()" }, "Connect all that are not READY");
-  const filter = make("input", { type: "search", placeholder: "name, address or state", "aria-label": "Show only modules with this in name, address or state", autocomplete: "off", spellcheck: "false" });
-  const list = make("ul", { class: "tinypool-list", role: "list", "aria-labelledby": `tinypool-${view}-list` });
-  const empty = make("p", { class: "tinypool-empty" }, "Nothing is registered yet. Give a name and an address above.");
+  const count = make("h4", { id: `tinypool-${view}-list` }, "Asking the kernel…");
+  const all = make("button", { type: "button", class: "tinypool-button", title: "pool.health_check()", hidden: true }, "Connect all that are not READY");
+  const filter = make("input", { type: "search", hidden: true, placeholder: "name, address or state", "aria-label": "Show only modules with this in name, address or state", autocomplete: "off", spellcheck: "false" });
+  const list = make("ul", { class: "tinypool-list", role: "list", hidden: true, "aria-labelledby": `tinypool-${view}-list` });
+  const empty = make("p", { class: "tinypool-empty", hidden: true }, "Nothing is registered yet. Give a name and an address above.");
   const element = make("section", { class: "tinypool-connections-list" },
     make("div", { class: "tinypool-tools" }, count, filter, all), empty, list);
 

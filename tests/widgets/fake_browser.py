@@ -12,19 +12,19 @@ from ipywidgets.widgets import widget
 class FakeComm(BaseComm):
     """A comm whose messages are kept instead of sent."""
 
-    def __init__(self, comms: "Comms", **options: Any) -> None:
-        self.comms = comms
+    def __init__(self, fake_browser: "FakeBrowser", **options: Any) -> None:
+        self.fake_browser = fake_browser
         super().__init__(**options)
 
     def publish_msg(self, msg_type: str, data: Any = None, metadata: Any = None, buffers: Any = None, **_: Any) -> None:
-        self.comms.sent.append((self.comm_id, msg_type, data))
+        self.fake_browser.sent.append((self.comm_id, msg_type, data))
         if msg_type == "comm_open":
-            self.comms.open[self.comm_id] = self
+            self.fake_browser.open[self.comm_id] = self
         elif msg_type == "comm_close":
-            self.comms.open.pop(self.comm_id, None)
+            self.fake_browser.open.pop(self.comm_id, None)
 
 
-class Comms:
+class FakeBrowser:
     """All comms of a test."""
 
     def __init__(self) -> None:
@@ -44,9 +44,9 @@ class Comms:
 
 
 @pytest.fixture
-def comms(monkeypatch: pytest.MonkeyPatch) -> Iterator[Comms]:
+def fake_browser(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBrowser]:
     """Catches the comms of all widgets; at the end none is open, and no widget is left."""
-    made, manager = Comms(), CommManager()
+    made, manager = FakeBrowser(), CommManager()
     before = set(widget._instances)
     monkeypatch.setattr(comm, "create_comm", lambda **options: FakeComm(made, **options))
     monkeypatch.setattr(comm, "get_comm_manager", lambda: manager)

@@ -158,6 +158,13 @@ __all__ = [
 ]
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """What `%load_ext tinypool_nb` calls: `%pool` comes with it."""
+    from tinypool_nb.notebook import magics
+
+    magics.load(shell)
+
+
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

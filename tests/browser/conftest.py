@@ -88,6 +88,7 @@ def started(notebooks: Path, home: Path) -> tuple[subprocess.Popen[bytes], int]:
             "--ServerApp.port_retries=0",
             "--ServerApp.terminals_enabled=False",
             f"--ServerApp.root_dir={notebooks}",
+            "--ServerApp.disable_check_xsrf=True",  # else it refuses to end a kernel
             "--IdentityProvider.token=",  # who is on this machine may enter; there is nothing to find
             "--LabApp.news_url=None",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
@@ -145,7 +146,9 @@ class JupyterLab:
         connection = HTTPConnection(self.address.removeprefix("http://"), timeout=30)
         try:
             connection.request(method, path)
-            return connection.getresponse().read()
+            answer = connection.getresponse()
+            assert answer.status < 400, f"{method} {path}: {answer.status}"
+            return answer.read()
         finally:
             connection.close()
 
@@ -201,10 +204,13 @@ OpenNotebook = Callable[..., Notebook]
 def open_notebook(jupyterlab: JupyterLab, browser: "Browser", request: pytest.FixtureRequest) -> Iterator[OpenNotebook]:
     """Opens a notebook of the given cells, with the first one selected and a kernel that waits; all kernels end with the test."""
 
+    from playwright.sync_api import expect
+
     def open_(cells: list[str], *, width: int = 1400, height: int = 1400) -> Notebook:
         name = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)
         page = browser.open(jupyterlab.write(name, cells), width=width, height=height)
         page.set_default_timeout(30_000)
+        expect.set_options(timeout=30_000)
         page.wait_for_function(IDLE)
         return Notebook(page)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import weakref
 from itertools import count
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from tinypool_nb.lab.actions import Action
     from tinypool_nb.notebook.live_table import LiveTable
     from tinypool_nb.views.figures import Theme
+    from tinypool_nb.widgets.panel import Panel
     from tinypool_nb.widgets.publisher import Publisher
 
 _pools: weakref.WeakValueDictionary[int, Pool] = weakref.WeakValueDictionary()
@@ -59,6 +59,7 @@ class Pool(ClientPool, Record):
         self._publishing = threading.Lock()  # around the first use
         _pools[next(_serials)] = self
         actions.listeners.add(self)
+        self._panel: Panel | None = None
 
     @overload
     def connections(self, *, live: Literal[False] = False) -> pd.DataFrame: ...
@@ -167,6 +168,35 @@ class Pool(ClientPool, Record):
             if len(batch.transitions) or batch.dropped:
                 yield frames.transitions_of(batch)
 
+    def panel(self) -> Panel:
+        """The whole explorer, for a notebook: summary, timeline, the form to register modules with the list of them.
+
+        Each call gives the same panel, which may be displayed several times, until `close`. It does not keep the pool alive: hold the pool.
+
+        Raises:
+            PoolClosedError: after `close`; the frames and figures still work.
+        """
+        self._check_open("panel")
+        if self._panel is None or self._panel.closed:
+            from tinypool_nb.notebook.explorer import explorer
+
+            self.catch_up()  # so that it begins with what was just registered
+            self._panel = explorer(self)
+        return self._panel
+
+    def close(self, drain: float = 0.0) -> None:
+        """As `ClientPool.close`; live views show the last state and stop, and where the panel is displayed a picture and a table stay."""
+        if self._panel is not None and not self._panel.closed:
+            self._panel.freeze()
+        super().close(drain)
+        if not self.is_closed:
+            return  # a copy in a fork: what is displayed is the parent's
+        with self._publishing:
+            if self._publisher is not None:
+                self._publisher.close()
+        if self._panel is not None:
+            self._panel.close()
+
     def backoff(self, key: ModuleKey) -> Backoff:
         """The settings by which the module's attempts are spaced."""
         return self.options_of(key).backoff
@@ -192,12 +222,9 @@ class Pool(ClientPool, Record):
                     self._publisher.close()
             return self._publisher
 
-    def close(self, drain: float = 0.0) -> None:
-        """As `ClientPool.close`; live views show the last state and stop."""
-        ClientPool.close(self, drain)
-        with self._publishing:
-            if self._publisher is not None and os.getpid() == self._pid:
-                self._publisher.close()
+    def registered(self) -> tuple[ModuleKey, ...]:
+        """The modules that are registered now."""
+        return self._modules.keys()
 
     def catch_up(self) -> None:
         """Read what may have happened, so that the record is complete up to this moment."""

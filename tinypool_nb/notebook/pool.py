@@ -13,6 +13,7 @@ from tinypool_nb.channels.pool import ClientPool
 from tinypool_nb.core.events import MarkKind
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import Backoff, PoolOptions, check_period
+from tinypool_nb.errors import OptionsError
 from tinypool_nb.lab import actions
 from tinypool_nb.notebook.record import Record
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from tinypool_nb.lab.actions import Action
     from tinypool_nb.notebook.live_table import LiveTable
+    from tinypool_nb.notebook.stepper import Stepper
 
 _pools: weakref.WeakValueDictionary[int, Pool] = weakref.WeakValueDictionary()
 _serials = count(1)
@@ -98,6 +100,29 @@ class Pool(ClientPool, Record):
             position = batch.position
             if len(batch.transitions) or batch.dropped:
                 yield frames.transitions_of(batch)
+
+    def stepper(self, lesson: str = "first look") -> Stepper:
+        """A lesson to walk through, one step at a time, against servers of the lab: what is done, expected and seen, and why.
+
+        Args:
+            lesson: "first look", "freeze", "graceful stop", "address change" or "round robin".
+
+        Raises:
+            OptionsError: there is no such lesson.
+            PoolClosedError: after `close`.
+
+        Example:
+            >>> with Pool() as pool, pool.stepper("first look") as stepper:
+            ...     stepper.next()
+            <Stepper 'first look': 1 of 10 steps, all as expected>
+        """
+        from tinypool_nb.lab.scripts import SCRIPTS
+        from tinypool_nb.notebook.stepper import Stepper
+
+        self._check_open("stepper")
+        if lesson not in SCRIPTS:
+            raise OptionsError("lesson", lesson, f"one of {', '.join(map(repr, SCRIPTS))}")
+        return Stepper(self, SCRIPTS[lesson])
 
     def backoff(self, key: ModuleKey) -> Backoff:
         """The settings by which the module's attempts are spaced."""

@@ -217,7 +217,9 @@ def test_why_a_connection_was_lost_is_told_by_the_call_that_broke_with_it(lab_mo
         future.result(10)
     pool.wait(module.name, "IDLE", timeout=5)
     pool.catch_up()
-    assert pool.journal.disconnections() == {pool._modules.keys()[0]: {"socket error": 1}}
+    (errors,) = pool.journal.disconnections().values()
+    assert sum(errors.values()) == 1
+    assert errors.keys() < {"socket error", "connection reset"}, "which of the two is the kernel's choice"
 
 
 @pytest.fixture

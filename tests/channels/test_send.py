@@ -287,3 +287,5 @@ def test_whom_nobody_knows_nothing_is_sent(send: Send, pool: ClientPool) -> None
     pool.close()
     with pytest.raises(PoolClosedError, match="send"):
         send(HTTP)
+    assert pool._operations.read()["send", "error"] == 2
+    assert pool._operations.read()["send", "ok"] == 0

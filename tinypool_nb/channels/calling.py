@@ -16,11 +16,12 @@ from tinypool_nb.channels.modules import Modules
 from tinypool_nb.channels.pooled import PooledChannel
 from tinypool_nb.channels.watched import Watched
 from tinypool_nb.core.codes import Code
+from tinypool_nb.core.decisions import Operation, Status
 from tinypool_nb.core.failures import Wire, answered_error, not_ready, send_error
 from tinypool_nb.core.options import DAY
 from tinypool_nb.core.states import State
 from tinypool_nb.core.tracing import clean
-from tinypool_nb.errors import Failure, OptionsError, SendError
+from tinypool_nb.errors import Failure, OptionsError, PoolClosedError, SendError
 from tinypool_nb.wire import module_pb2
 
 log = logging.getLogger("tinypool_nb.pool")
@@ -89,7 +90,7 @@ class Sender:
         count: told of each `send` and whether it ended "ok" or in "error".
     """
 
-    def __init__(self, modules: Modules, catch_up: Callable[[Watched], None], count: Callable[[str, str], None]) -> None:
+    def __init__(self, modules: Modules, catch_up: Callable[[Watched], None], count: Callable[[Operation, Status], None]) -> None:
         self._modules = modules
         self._catch_up = catch_up
         self._count = count
@@ -100,7 +101,7 @@ class Sender:
 
         Raises:
             SendError: its subclass says what can be done.
-            UnknownModuleError, AmbiguousModuleError, OptionsError
+            UnknownModuleError, AmbiguousModuleError, OptionsError, PoolClosedError
         """
         try:
             line = self._begin(asked, sent)
@@ -130,6 +131,8 @@ class Sender:
 
     def _begin(self, asked: object, sent: Message) -> "Line":
         """Where to send it, if all is well with the message and the connection; the page's check before sending."""
+        if self._modules.is_closed:
+            raise PoolClosedError("send")
         sent.check()
         face = self._modules.faces.get(asked)
         if face is None:

@@ -55,18 +55,21 @@ class CallLog:
     def follow(self, counted: "Counted", method: str, start: int, call: Any, free: Callable[["Counted"], object]) -> None:
         """Write down a call that goes on in the background, as `call`, when it ends; then tell `free` that its counters are free."""
         followed = ref(call)  # gRPC cancels a call that nobody holds any more; its own list of callbacks must not be who does
+        background, key = self._background, id(counted)
 
-        def ended() -> None:
+        def ended() -> None:  # in gRPC's thread, while who waits for the call waits for this too: each step counts
             alive = followed()
             if alive is None:
                 self.end(counted, method, start, Code.CANCELLED, "nobody held it any more")
+            elif (code := alive.code()) is grpc.StatusCode.OK:
+                epoch, end = self.epoch, self.monotonic()
+                self.append(Call(counted.channel, method, epoch + start, epoch + end, OK, counted.sent, counted.received, ""))
             else:
-                code = CODES[alive.code()]
-                self.end(counted, method, start, code, None if code is OK else alive.details())
-            self._background.pop(id(counted), None)
+                self.end(counted, method, start, CODES[code], alive.details())
+            background.pop(key, None)
             free(counted)
 
-        self._background[id(counted)] = followed
+        background[key] = followed
         if not call.add_callback(ended):
             ended()
 

@@ -28,6 +28,7 @@ Wire = Literal["message", "send"]
 """The form of a module's wire: `Message` as modules in the field serve it, or `Send` as the docs describe it."""
 
 _TOO_LARGE = re.compile(r"message (is )?larger than|larger than max|exceeds.*(size|limit)|too large", re.IGNORECASE)
+_CODE = re.compile(r"^[A-Z_]+: ")
 
 
 def other_wire(wire: Wire) -> Wire:
@@ -86,7 +87,8 @@ def _whom(failure: Failure) -> str:
 
 def _last(failure: Failure) -> str:
     """The last failure of the connection, where it says more than the reason does."""
-    new = failure.last_failure and failure.last_failure not in failure.reason
+    said = _CODE.sub("", failure.last_failure)  # a connection's reason begins with its code, a call's does not
+    new = said and said not in failure.reason
     return f"; it last failed with: {shown_reason(failure.last_failure)}" if new else ""
 
 

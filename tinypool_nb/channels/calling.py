@@ -145,7 +145,7 @@ class Sender:
             watched = self._modules.channel(face.identity.key)
             if watched is not None:  # else the call itself says that the module is gone
                 state = watched.look()
-                if state is not State.READY and state is not State.IDLE:
+                if state is not State.READY and state is not State.IDLE and not watched.held:  # if it is held, the call itself says so
                     raise not_ready(self._failure(face, watched, state))
         return line
 

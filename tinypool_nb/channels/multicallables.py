@@ -69,6 +69,8 @@ class Routed:
         while True:
             tenure = self._route.current  # held until the call has ended or is under way: see Tenure
             try:
+                if tenure.gate is not None:
+                    tenure.gate()
                 generation, opened = self._opened
                 if generation != tenure.generation:
                     opened = self._route.open(tenure, self._method.open)
@@ -86,6 +88,8 @@ class Routed:
         while True:
             tenure = self._route.current
             try:
+                if tenure.gate is not None:
+                    tenure.gate()
                 counted = self._take(tenure)
                 result = getattr(counted.multicallable, verb)(*call)
             except ValueError as error:

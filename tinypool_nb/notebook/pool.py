@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tinypool_nb.lab.actions import Action
+    from tinypool_nb.notebook.following import Following
     from tinypool_nb.notebook.live_table import LiveTable
     from tinypool_nb.notebook.stepper import Stepper
 
@@ -165,6 +166,22 @@ class Pool(ClientPool, Record):
         if lesson not in SCRIPTS:
             raise OptionsError("lesson", lesson, f"one of {', '.join(map(repr, SCRIPTS))}")
         return Stepper(self, SCRIPTS[lesson])
+
+    def follow(self, name: str | ModuleKey) -> Following:
+        """What a module's connection is doing, and the window in which gRPC's own next attempt can come; `now()` gives it as data.
+
+        Raises:
+            UnknownModuleError, AmbiguousModuleError
+
+        Example:
+            >>> with Pool() as pool:
+            ...     pool.register("http-module-v1", "127.0.0.1:50051")
+            ...     pool.follow("http-module-v1")
+            <Following http-module-v1 is idle until somebody asks (IDLE)>
+        """
+        from tinypool_nb.notebook.following import Following
+
+        return Following(self, self._modules.need(name))
 
     def backoff(self, key: ModuleKey) -> Backoff:
         """The settings by which the module's attempts are spaced."""

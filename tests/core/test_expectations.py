@@ -38,7 +38,7 @@ ONE, TWO = turn(0.1, IDLE, CONNECTING), turn(0.2, CONNECTING, READY)
 @pytest.mark.parametrize(
     ("expectation", "seen", "verdict", "said"),
     [
-        (LOST, view(now=0.5), WAITING, "waiting for READY → IDLE within 1 s"),
+        (LOST, view(now=0.5), WAITING, "still to be seen: READY → IDLE within 1 s"),
         (LOST, view(now=1.0), UNMET, "expected READY → IDLE within 1 s; nothing was seen"),
         (LOST, view(turn(0.8, READY, IDLE), now=0.9), MET, "READY → IDLE at +0.800 s"),
         (
@@ -65,7 +65,7 @@ ONE, TWO = turn(0.1, IDLE, CONNECTING), turn(0.2, CONNECTING, READY)
         (Stays(IDLE, 1), view(now=0.9), WAITING, ""),
         (Stays(IDLE, 1), view(now=1.0), MET, "it stayed IDLE"),
         (Stays(IDLE, 1), view(ONE, now=0.2), UNMET, "expected that it stays IDLE for 1 s; seen IDLE → CONNECTING at +0.100 s"),
-        (Fails(1, 5), view(now=4), WAITING, "waiting for 1 attempt fails within 5 s"),
+        (Fails(1, 5), view(now=4), WAITING, "still to be seen: 1 attempt fails within 5 s"),
         (Fails(1, 5), view(attempt(1), now=2), MET, "failed: attempt 1 at +1.000 s"),
         (Fails(2, 5), view(attempt(1), attempt(2.1), now=3), MET, "attempt 2 at +2.100 s, 1.10 s after the one before"),
         (Fails(2, 5), view(attempt(1), attempt(1.5), now=3), UNMET, "attempt 2 at ipv4:127.0.0.1:50051 came 0.50 s after the one before"),
@@ -73,11 +73,11 @@ ONE, TWO = turn(0.1, IDLE, CONNECTING), turn(0.2, CONNECTING, READY)
         # An attempt that takes longer than its wait is followed at once.
         (Fails(2, 9), view(attempt(1, lasts=3), attempt(4.0), now=5), MET, "attempt 2"),
         # The ladders of two addresses are none of each other's business.
-        (Fails(2, 5), view(attempt(1), attempt(1.1, subchannel=4), now=3), MET, "attempt 1 at +1.000 s, attempt 1 at +1.100 s"),
+        (Fails(2, 5), view(attempt(1), attempt(1.1, subchannel=4), now=3), MET, "attempt 1 at +1.000 s; attempt 1 at +1.100 s"),
         (Fails(1, 5), view(attempt(0.6), now=1, before=(attempt(-0.5),)), MET, "attempt 2 at +0.600 s, 1.10 s after the one before"),
         (Fails(2, 5), view(attempt(1), now=5), UNMET, "seen attempt at ipv4:127.0.0.1:50051 failed at +1.000 s"),
         (Succeeds(5), view(attempt(1), attempt(2.1, Outcome.READY), now=3), MET, "ready at +2.100 s"),
-        (Succeeds(5, times=2), view(attempt(1, Outcome.READY), now=3), WAITING, "waiting for 2 attempts succeed within 5 s"),
+        (Succeeds(5, times=2), view(attempt(1, Outcome.READY), now=3), WAITING, "still to be seen: 2 attempts succeed within 5 s"),
     ],
 )
 def test_the_table(expectation: Expectation, seen: View, verdict: Verdict, said: str) -> None:

@@ -184,7 +184,8 @@ def _open(expectation: Expectation, view: View, sights: Sequence[Sight], within:
     limit = _limit(view, within)
     if view.now >= limit:
         return _wrong(str(expectation), view, sights)
-    return Judgement(Verdict.WAITING, f"waiting for {expectation}", limit)
+    so_far = f"; so far {_seen(sights, view.began)}" if sights else ""
+    return Judgement(Verdict.WAITING, f"still to be seen: {expectation}{so_far}", limit)
 
 
 def _path(expectation: Path, view: View) -> Judgement:
@@ -225,7 +226,7 @@ def _stays(expectation: Stays, view: View) -> Judgement:
         return _wrong(f"that it {expectation}", view, rows)
     limit = _limit(view, expectation.seconds)
     if view.now < limit:
-        return Judgement(Verdict.WAITING, f"watching that it {expectation}", limit)
+        return Judgement(Verdict.WAITING, f"still to be seen: that it {expectation}", limit)
     return Judgement(Verdict.MET, f"it stayed {expectation.state}: no change was seen")
 
 
@@ -240,16 +241,19 @@ def _fails(expectation: Fails, view: View) -> Judgement:
             return Judgement(Verdict.UNMET, f"expected {expectation}; {beside}")
     if len(failed) < expectation.times:
         return _open(expectation, view, [each.attempt for each in failed], expectation.within)
-    return Judgement(Verdict.MET, "failed: " + ", ".join(_attempt_words(each, view.began) for each in failed))
+    return Judgement(Verdict.MET, "failed: " + "; ".join(_attempt_words(each, view.began, view.backoff) for each in failed))
 
 
 EARLY, LATE = SECOND // 10, SECOND
 """Nanoseconds by which an attempt may come before or after its window: gRPC's interop test allows 0.1 s, a busy machine is later."""
 
 
-def _attempt_words(each: Numbered, began: int) -> str:
-    after = "" if each.gap is None else f", {each.gap:.2f} s after the one before"
-    return f"attempt {each.number} at {_plus(each.start, began)}{after}"
+def _attempt_words(each: Numbered, began: int, backoff: Backoff) -> str:
+    if each.before is None or each.gap is None:
+        return f"attempt {each.number} at {_plus(each.start, began)}"
+    first, last = ((at - start_of(each.before)) / SECOND for at in Numbered(each.before, each.number - 1, None).following(backoff))
+    allowed = f"{each.gap:.2f} s after the one before (allowed {first:.2f} to {last:.2f} s)"
+    return f"attempt {each.number} at {_plus(each.start, began)}, {allowed}"
 
 
 def _succeeds(expectation: Succeeds, view: View) -> Judgement:

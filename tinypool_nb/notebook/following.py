@@ -44,6 +44,11 @@ class Following:
         backoff = self._pool.options_of(self.key).backoff
         return forecast(state, since, self._attempts, backoff, self._pool.journal.clock.now(), held=str(self.key) in self._pool.held)
 
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Those that the module's current channel had made when it was last read, the oldest first."""
+        return tuple(self._attempts)
+
     def __str__(self) -> str:
         from tinypool_nb.views import forecasts
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tinypool_nb.core.stepping import Act, Script
@@ -52,10 +53,11 @@ class Performer:
 
     def undo(self) -> None:
         """Take the module away and end the servers."""
-        if self._lab is not None:
-            self._pool.unregister(self.name)
-            self._lab.close()
-            self._lab = None
+        lab, self._lab = self._lab, None
+        if lab is not None:
+            with suppress(ReferenceError):  # a widget holds its pool weakly, and the pool may be gone
+                self._pool.unregister(self.name)
+            lab.close()
 
     def start(self, replicas: int = 1) -> str:
         """Start the servers, anew if there are some."""

@@ -170,8 +170,9 @@ class Stepper:
 
     def _drive(self, orders: tuple[Order, ...]) -> None:
         """Perform orders, and say what was seen, until no step is under way."""
+        follower = self._pool.follower
         try:
-            self._pool.follower.add(self._hear)
+            follower.add(self._hear)
         except RuntimeError:
             log.debug("the pool is closed; the step will say so")
         try:
@@ -182,8 +183,10 @@ class Stepper:
                 else:
                     self._rest(due)
                     orders = self._look()
+        except ReferenceError:  # a widget holds its pool weakly: without it there is no lesson
+            self._happen(Reset())
         finally:
-            self._pool.follower.remove(self._hear)
+            follower.remove(self._hear)
 
     def _perform(self, step: int) -> tuple[Order, ...]:
         note, error = "", ""

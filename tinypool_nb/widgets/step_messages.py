@@ -1,6 +1,6 @@
 """What the stepper tells a browser: plain data, foreign text on one line as text, times in milliseconds from now."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,6 @@ from tinypool_nb.core.backoff import Window
 from tinypool_nb.core.events import Attempt
 from tinypool_nb.core.expectations import SECOND
 from tinypool_nb.core.forecast import Doing, Forecast, Numbered, numbered
-from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import Backoff
 from tinypool_nb.core.phases import AttemptReport
 from tinypool_nb.core.stepping import Progress, Script
@@ -63,11 +62,6 @@ def _left(told: Progress, now: int) -> int | None:
         return None
     limits = [getattr(each, "seconds", getattr(each, "within", 0.0)) for each in told.script.steps[current].expected]
     return max(0, round((result.acted - now) / MILLISECOND + max(limits, default=0.0) * 1000))
-
-
-def nothing_chosen(modules: Collection[ModuleKey]) -> dict[str, Any]:
-    """The modules that can be chosen."""
-    return {"modules": [str(key) for key in modules], "chosen": None}
 
 
 def doing(forecast: Forecast, attempts: Sequence[Attempt], backoff: Backoff, now: int) -> dict[str, Any]:

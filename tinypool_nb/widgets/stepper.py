@@ -68,8 +68,10 @@ class StepperWidget(anywidget.AnyWidget):
     """The lesson's words, and the names of all lessons."""
     progress: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
     """How each step stands."""
+    modules: traitlets.List[str] = traitlets.List().tag(sync=True)
+    """The names of the modules that can be chosen."""
     own: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
-    """The modules, and what the chosen one is doing."""
+    """What the chosen module is doing; empty if none is chosen."""
     error = traitlets.Unicode("").tag(sync=True)
     """Why what was clicked last could not be done."""
 
@@ -87,10 +89,10 @@ class StepperWidget(anywidget.AnyWidget):
         self._attempting: set[ModuleKey] = set()
         self._pending = threading.Event()
         self._told: object = None
+        self._chosen = "lesson"
         super().__init__(
             script=step_messages.script(self._lesson, verbs.scripts),
             progress=step_messages.progress(Progress(self._lesson), 0),
-            own=step_messages.nothing_chosen(verbs.modules()),
             _dom_classes=("tinypool-stepper",),
         )
         self.on_msg(self._heard)
@@ -126,6 +128,7 @@ class StepperWidget(anywidget.AnyWidget):
     def follow(self, module: ModuleKey) -> None:
         """Show what a module's connection is doing; one that was held here is released."""
         held = self._held.pop(module, None)
+        self._reports.pop(module, None)
         if held is not None:
             held.release()
         self._take(module)
@@ -133,7 +136,8 @@ class StepperWidget(anywidget.AnyWidget):
     def hold(self, module: ModuleKey) -> None:
         """Hold a module: it connects only when `attempt` is asked for."""
         self._take(module)
-        self._held[module] = self._verbs.hold(module)
+        if module not in self._held:
+            self._held[module] = self._verbs.hold(module)
         self._refresh()
 
     def attempt(self) -> None:
@@ -148,7 +152,7 @@ class StepperWidget(anywidget.AnyWidget):
 
     def publish(self, _: Batch) -> None:
         """Show what is new of the chosen module; called by the publisher."""
-        if self.comm is not None:
+        if self._chosen == "own":
             self._write()
 
     @property
@@ -208,10 +212,9 @@ class StepperWidget(anywidget.AnyWidget):
             self._publisher.post(partial(self._set, "error", text))
 
     def _show(self, view: object) -> None:
-        chosen = "own" if view == "own" else "lesson"
-        self._publisher.post(partial(self._set, "view", chosen))
-        if chosen == "own" and self._key is None and (modules := list(self._verbs.modules())):
-            self.follow(modules[0])
+        self._chosen = "own" if view == "own" else "lesson"
+        if self._chosen == "own" and self._key is None and (modules := list(self._verbs.modules())):
+            self._take(modules[0])
         self._refresh()
 
     def _named(self, module: object) -> ModuleKey:
@@ -262,26 +265,30 @@ class StepperWidget(anywidget.AnyWidget):
         self._pending.clear()
         if self.comm is None:
             return
-        now, told = self._journal.clock.now(), self.lesson
-        modules = self._verbs.modules()
-        key = self._key if self._key in modules else None
-        forecast = None if key is None or self._followed is None else self._followed.now(catch_up=False)
-        attempts = () if key is None or self._followed is None else self._followed.attempts
-        is_held, report = key in self._held, None if key is None else self._reports.get(key)
-        everything = (told, tuple(modules), key, forecast, len(attempts), is_held, key in self._attempting, report)
-        if everything == self._told:
-            return
-        self._told = everything
+        now = self._journal.clock.now()
         with self.hold_sync():  # one message
-            self.set_trait("script", step_messages.script(self._lesson, self._verbs.scripts))
-            self.set_trait("progress", step_messages.progress(told, now))
-            if key is None or forecast is None:
-                self.set_trait("own", step_messages.nothing_chosen(modules))
+            if self._chosen == "own":
+                self._write_own(now)
             else:
-                doing = step_messages.doing(forecast, attempts, self._verbs.backoff_of(key), now)
-                mode = "hold" if is_held else "follow"
-                extra = {"mode": mode, "attempting": key in self._attempting, "report": report and step_messages.report(report)}
-                self.set_trait("own", {**step_messages.nothing_chosen(modules), "chosen": str(key), **doing, **extra})
+                self.set_trait("script", step_messages.script(self._lesson, self._verbs.scripts))
+                self.set_trait("progress", step_messages.progress(self.lesson, now))
+            self.set_trait("view", self._chosen)
+
+    def _write_own(self, now: int) -> None:
+        modules, key, followed = tuple(self._verbs.modules()), self._key, self._followed
+        self.set_trait("modules", [str(module) for module in modules])
+        if key not in modules or key is None or followed is None:
+            self.set_trait("own", {})
+            return
+        forecast, attempts = followed.now(catch_up=False), followed.attempts
+        is_held, is_attempting, report = key in self._held, key in self._attempting, self._reports.get(key) if key in self._held else None
+        told = (key, forecast, len(attempts), is_held, is_attempting, report)
+        if told == self._told:  # nothing is sent only because time goes by
+            return
+        self._told = told
+        doing = step_messages.doing(forecast, attempts, self._verbs.backoff_of(key), now)
+        mode = {"mode": "hold" if is_held else "follow", "attempting": is_attempting}
+        self.set_trait("own", {"chosen": str(key), **mode, **doing, "report": report and step_messages.report(report)})
 
     def _set(self, name: str, value: str) -> None:
         if self.comm is not None:

@@ -14,7 +14,7 @@ class Own {
     const name = `tinypool-mode-${Math.random().toString(36).slice(2)}`;
     this.modes = Object.fromEntries([["follow", "Follow"], ["hold", "Hold"]].map(([mode]) => [mode, make("input", { type: "radio", name, value: mode })]));
     for (const [mode, radio] of Object.entries(this.modes)) {
-      radio.addEventListener("change", () => { if (radio.checked) ask(mode, this.model.get("own").chosen); });
+      radio.addEventListener("change", () => { if (radio.checked) ask(mode, this.select.value); });
     }
     this.none = make("p", {}, "No module is registered yet.");
     this.state = make("span", { class: "tinypool-chip-state" });
@@ -43,15 +43,19 @@ class Own {
 
   show() {
     const own = this.model.get("own");
-    this.none.hidden = own.modules.length > 0;
-    this.some.hidden = own.modules.length === 0;
-    const listed = own.modules.join("\n");
+    const modules = this.model.get("modules");
+    this.none.hidden = modules.length > 0;
+    this.some.hidden = modules.length === 0;
+    const listed = modules.join("\n");
     if (listed !== this.listed) {
       this.listed = listed;
-      this.select.replaceChildren(...own.modules.map((module) => make("option", { value: module }, module)));
+      this.select.replaceChildren(...modules.map((module) => make("option", { value: module }, module)));
     }
-    if (own.chosen === null) {
+    const chosen = own.chosen !== undefined && modules.includes(own.chosen);
+    for (const part of [this.line, this.bar, this.next, this.reason, this.held, this.followed]) part.hidden = !chosen;
+    if (!chosen) {
       this.countdown.stop();
+      this.select.value = null;
       return;
     }
     this.select.value = own.chosen;

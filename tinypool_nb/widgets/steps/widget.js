@@ -46,7 +46,7 @@ function render({ model, el }) {
     ["change:error", problem],
     ["change:script", () => lesson.show()],
     ["change:progress", () => lesson.show()],
-    ["change:own", () => own.show()],
+    ["change:modules change:own", () => own.show()],
   ];
   for (const [event, listener] of listeners) model.on(event, listener);
   show(model.get("view"));

@@ -26,6 +26,8 @@ worker.close()
 publisher.close()
 pool.close()
 "the end\""""
+HIGH = 2000
+"""Pixels in which all cells have room: JupyterLab takes those out of the page that nobody sees."""
 OWN = """\
 lab = tp.Lab()
 module = lab.start("http-module-v1")
@@ -45,12 +47,12 @@ def run(notebook: "Notebook", cell: int, text: str) -> None:
     # A click in the stepper has selected the cell that shows it.
     notebook.page.evaluate("number => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = number; }", cell)
     notebook.run()
-    notebook.cell(cell).locator(".jp-OutputArea").get_by_text(text).wait_for()
+    notebook.cell(cell).locator(".jp-OutputArea").get_by_text(text).wait_for(state="attached")
 
 
 @pytest.mark.browser
 def test_the_first_lesson_is_walked_through_by_clicking_next(open_notebook: "OpenNotebook") -> None:
-    notebook = open_notebook([SHOW, END])
+    notebook = open_notebook([SHOW, END], height=HIGH)
     stepper = shown(notebook)
     steps = stepper.locator(".tinypool-steps-list > li")
     steps.nth(9).wait_for(state="attached")
@@ -73,7 +75,7 @@ def test_the_first_lesson_is_walked_through_by_clicking_next(open_notebook: "Ope
 @pytest.mark.browser
 def test_a_module_is_held_attempted_restarted_and_attempted(open_notebook: "OpenNotebook") -> None:
     cells = [SHOW, OWN, "module.kill()\n'killed'", "module.restart()\n'restarted'", "module.kill()\n'killed again'", END]
-    notebook = open_notebook(cells)
+    notebook = open_notebook(cells, height=HIGH)
     stepper = shown(notebook)
     run(notebook, 1, "registered")
     stepper.locator("button[data-view=own]").click()

@@ -221,7 +221,8 @@ class ClientPool:
         Raises:
             SendError: it was not answered. The subclass says what can be done: NotReadyError, UnavailableError, SendTimeoutError,
                 MessageTooLargeError, ... Each carries module, address, code, reason, and state and last failure of the connection.
-            UnknownModuleError, AmbiguousModuleError, PoolClosedError, OptionsError
+            ModuleGoneError: it was unregistered meanwhile, so nothing was sent.
+            UnknownModuleError, AmbiguousModuleError, PoolClosedError, ForkedPoolError, OptionsError
 
         Example:
             >>> ClientPool().send("http-module-v1", to="node.port", payload=b"{}")
@@ -230,7 +231,6 @@ class ClientPool:
 
         Source: the page's Error Handling.
         """
-        self._check_usable("send")
         sent = Message(to, payload, timeout, wire, wait_for_ready, sender, edge, depth)
         return self._sender.send(name, sent)
 
@@ -248,7 +248,6 @@ class ClientPool:
         depth: int = 0,
     ) -> bytes:
         """As `send`, for `await`: no thread waits, and a coroutine that is cancelled gives the call up."""
-        self._check_usable("send_async")
         sent = Message(to, payload, timeout, wire, wait_for_ready, sender, edge, depth)
         return await self._sender.send_async(name, sent)
 
@@ -338,6 +337,8 @@ class ClientPool:
 
     def collector(self) -> "PoolCollector":
         """This pool's metrics for a registry of your own, always the same object; one pool a registry.
+
+        The registry keeps the record alive: unregister the collector when the pool is closed.
 
         Example:
             >>> from prometheus_client import CollectorRegistry

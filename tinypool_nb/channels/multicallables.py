@@ -105,8 +105,7 @@ class Routed:
                 if tenure is self._route.current or not str(error).startswith(CLOSED):
                     raise
             except BaseException as error:
-                if counted is not None and _ends_a_call(error):
-                    log.fail(counted, self._name, start, error)
+                self._fail(log, counted, start, error)
                 raise
             else:
                 break
@@ -119,6 +118,11 @@ class Routed:
             log.append(Call(counted.channel, self._name, epoch + start, epoch + end, OK, counted.sent, counted.received, ""))
             self._give_back(counted)
         return result
+
+    def _fail(self, log: CallLog, counted: Counted | None, start: int, error: BaseException) -> None:
+        """Write down a call that ended so, if one began: what is held, or gone, takes none."""
+        if counted is not None and _ends_a_call(error):
+            log.fail(counted, self._name, start, error)
 
     def _counted(self, tenure: Tenure | Ended) -> Counted:
         """A new multicallable on the tenure's channel, with counters around its serializers."""

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from tinypool_nb.lab.actions import Action
+    from tinypool_nb.notebook.following import Following
     from tinypool_nb.notebook.live_table import LiveTable
+    from tinypool_nb.notebook.stepper import Stepper
     from tinypool_nb.views.figures import Theme
     from tinypool_nb.widgets.panel import Panel
     from tinypool_nb.widgets.publisher import Publisher
@@ -196,6 +198,45 @@ class Pool(ClientPool, Record):
                 self._publisher.close()
         if self._panel is not None:
             self._panel.close()
+
+    def stepper(self, lesson: str = "first look") -> Stepper:
+        """A lesson to walk through, one step at a time, against servers of the lab: what is done, expected and seen, and why.
+
+        Args:
+            lesson: "first look", "freeze", "graceful stop", "address change" or "round robin".
+
+        Raises:
+            OptionsError: there is no such lesson.
+            PoolClosedError: after `close`.
+
+        Example:
+            >>> with Pool() as pool, pool.stepper("first look") as stepper:
+            ...     stepper.next()
+            <Stepper 'first look': 1 of 10 steps, all as expected>
+        """
+        from tinypool_nb.lab.scripts import SCRIPTS
+        from tinypool_nb.notebook.stepper import Stepper
+
+        self._check_open("stepper")
+        if lesson not in SCRIPTS:
+            raise OptionsError("lesson", lesson, f"one of {', '.join(map(repr, SCRIPTS))}")
+        return Stepper(self, SCRIPTS[lesson])
+
+    def follow(self, name: str | ModuleKey) -> Following:
+        """What a module's connection is doing, and the window in which gRPC's own next attempt can come; `now()` gives it as data.
+
+        Raises:
+            UnknownModuleError, AmbiguousModuleError
+
+        Example:
+            >>> with Pool() as pool:
+            ...     pool.register("http-module-v1", "127.0.0.1:50051")
+            ...     pool.follow("http-module-v1")
+            <Following http-module-v1 is idle until somebody asks (IDLE)>
+        """
+        from tinypool_nb.notebook.following import Following
+
+        return Following(self, self._modules.need(name))
 
     def backoff(self, key: ModuleKey) -> Backoff:
         """The settings by which the module's attempts are spaced."""

@@ -78,11 +78,14 @@ def test_the_widget_s_verbs_keep_no_pool_alive() -> None:
     assert verbs.modules() == (key,)
     assert followed.now().doing is Doing.ASLEEP
     assert verbs.backoff_of(key) == tp.Backoff()
-    verbs.hold(key).release()
+    held = verbs.hold(key)
     del pool
     gc.collect()
     assert alive() is None
     assert verbs.modules() == ()
+    held.release()
+    with pytest.raises(tp.PoolClosedError):
+        held.attempt()
     verbs.catch_up()
     with pytest.raises(tp.PoolClosedError):
         verbs.hold(key)

@@ -7,6 +7,7 @@ that does not resolve is asked for again after a second, and the hour is the att
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +22,7 @@ from tinypool_nb.core.keys import ModuleKey, unknown
 from tinypool_nb.core.options import check_period
 from tinypool_nb.core.phases import AttemptReport, PhaseName, Story, report
 from tinypool_nb.core.states import State
+from tinypool_nb.errors import PoolClosedError
 
 LEEWAY = 2.0
 """Seconds that an attempt gets beyond its own deadline, for the resolving of the name before it."""
@@ -32,7 +34,7 @@ class Hold:
     While it is held, calls go through only while the module is READY; else they raise HeldError, calls that would wait included.
     `health_check`, `wait` and subscribers do not make it connect. `reconnect` makes one attempt, as `attempt` does. A lost connection stays
     lost. The module is tried as with pick_first: its addresses in turn, until one is READY. To register it at another address keeps the
-    hold; to unregister it, or to close the pool, ends it.
+    hold; to unregister it, or to close the pool, ends it. It does not keep the pool alive.
 
     Example:
         with pool.hold("http-module-v1") as hold:
@@ -83,8 +85,9 @@ class Hold:
 
     def release(self) -> None:
         """Give the module its normal channel back, with its own settings, and ask it to connect. Quiet if it is not held."""
-        if not self._modules.is_closed:
-            self._carry_out(Release(self.key))
+        with suppress(PoolClosedError):  # nobody holds the pool any more
+            if not self._modules.is_closed:
+                self._carry_out(Release(self.key))
 
     def __enter__(self) -> Self:
         return self

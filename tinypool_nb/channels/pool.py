@@ -182,7 +182,15 @@ class ClientPool:
         """
         tell = self._carry_out(decisions.Hold(name))
         assert tell.key is not None
-        return Hold(tell.key, self._modules, self._observer, self.journal.clock, self._carry_out)
+        weak = weakref.WeakMethod(self._carry_out)  # as all parts, a hold keeps no pool alive
+
+        def carry_out(command: Command) -> Tell:
+            own = weak()
+            if own is None:
+                raise PoolClosedError("hold")
+            return own(command)
+
+        return Hold(tell.key, self._modules, self._observer, self.journal.clock, carry_out)
 
     @property
     def held(self) -> tuple[str, ...]:

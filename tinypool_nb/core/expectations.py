@@ -252,8 +252,8 @@ def _attempt_words(each: Numbered, began: int, backoff: Backoff) -> str:
     if each.before is None or each.gap is None:
         return f"attempt {each.number} at {_plus(each.start, began)}"
     first, last = ((at - start_of(each.before)) / SECOND for at in Numbered(each.before, each.number - 1, None).following(backoff))
-    allowed = f"{each.gap:.2f} s after the one before (allowed {first:.2f} to {last:.2f} s)"
-    return f"attempt {each.number} at {_plus(each.start, began)}, {allowed}"
+    after = f"{each.gap:.2f} s after the one before (window {first:.2f} to {last:.2f} s)"
+    return f"attempt {each.number} at {_plus(each.start, began)}, {after}"
 
 
 def _succeeds(expectation: Succeeds, view: View) -> Judgement:

@@ -90,7 +90,7 @@ FIRST_LOOK = Script(
             "Nothing is done; gRPC goes on by its own ladder.",
             (Fails(3, PATIENT),),
             "After a failure gRPC waits 0.5 s, then 1.6 times as long each time, at most 2 s, each 20 % more or less (the jitter, so that "
-            "a thousand clients do not come back at once).",
+            "a thousand clients do not come back at once). The timers of a busy machine may add a little.",
         ),
         Step(
             "Restart the module",

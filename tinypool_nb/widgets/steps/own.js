@@ -28,7 +28,7 @@ class Own {
     this.held = make("div", { class: "tinypool-held" }, make("p", { class: "tinypool-about" }, HELD), make("div", { class: "tinypool-buttons" }, this.attempt), this.report);
     this.backoff = make("p", { class: "tinypool-about" });
     this.rows = make("tbody");
-    const head = ["attempt", "started (UTC)", "after the one before", "allowed", "outcome", "reason"].map((text) => make("th", { scope: "col" }, text));
+    const head = ["attempt", "started (UTC)", "after the one before", "window", "outcome", "reason"].map((text) => make("th", { scope: "col" }, text));
     this.table = make("table", { class: "tinypool-attempts" }, make("caption", {}, "Attempts of this channel"), make("thead", {}, make("tr", {}, ...head)), this.rows);
     this.followed = make("div", { class: "tinypool-followed" }, this.backoff, this.table, make("p", { class: "tinypool-about" }, A62));
     this.some = make("div", { class: "tinypool-some" },

@@ -90,6 +90,7 @@ def started(notebooks: Path, home: Path) -> tuple[subprocess.Popen[bytes], int]:
             f"--ServerApp.root_dir={notebooks}",
             "--ServerApp.disable_check_xsrf=True",  # else it refuses to end a kernel
             "--IdentityProvider.token=",  # who is on this machine may enter; there is nothing to find
+            "--ServerApp.disable_check_xsrf=True",  # else it refuses to end kernels
             "--LabApp.news_url=None",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             "--LabApp.expose_app_in_browser=True",
@@ -138,9 +139,12 @@ class JupyterLab:
         return f"{self.address}/lab/tree/{name}.ipynb?reset"  # without the tabs of the tests before
 
     def end_kernels(self) -> None:
-        """Shut down every kernel, with what runs in it."""
-        for kernel in json.loads(self._ask("GET", "/api/sessions")):
-            self._ask("DELETE", f"/api/sessions/{kernel['id']}")
+        """Shut down every kernel, with what runs in it; one that is just starting again refuses at first."""
+        deadline = time.monotonic() + 20
+        while sessions := json.loads(self._ask("GET", "/api/sessions")):
+            assert time.monotonic() < deadline, f"kernels were left: {sessions}"
+            for session in sessions:
+                self._ask("DELETE", f"/api/sessions/{session['id']}")
 
     def _ask(self, method: str, path: str) -> bytes:
         connection = HTTPConnection(self.address.removeprefix("http://"), timeout=30)
@@ -215,4 +219,6 @@ def open_notebook(jupyterlab: JupyterLab, browser: "Browser", request: pytest.Fi
         return Notebook(page)
 
     yield open_
+    while browser.contexts:
+        browser.contexts.pop().close()  # first, for a page that loses its kernel complains
     jupyterlab.end_kernels()

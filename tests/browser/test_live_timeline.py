@@ -114,6 +114,7 @@ def test_a_page_that_is_loaded_again_a_second_view_and_a_kernel_that_goes(open_n
     page.evaluate("void window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
     page.locator(".tinypool-live[data-status=lost]").first.wait_for()
     wait_for(view, "READY")
+    notebook.wait_until_idle()
 
 
 @pytest.mark.browser
@@ -205,6 +206,7 @@ def test_a_thousand_modules_with_a_hundred_thousand_segments(open_notebook: "Ope
     view.get_by_label("filter by name").fill("")
     view.locator("button[data-state=IDLE]").click()
     page.wait_for_function("[...document.querySelectorAll('.tinypool-live li:not([hidden])')].every(li => li.dataset.state === 'IDLE')")
+    notebook.cell(1).locator(".jp-InputPrompt").click()
     notebook.run()
     notebook.cell(1).locator(".jp-OutputArea").get_by_text("the end").wait_for()
     page.wait_for_function("document.querySelectorAll('.tinypool-live').length === 0")  # a closed widget leaves the page

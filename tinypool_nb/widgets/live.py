@@ -79,6 +79,7 @@ class LiveTimeline(anywidget.AnyWidget):
         self._texts = 0
         self._written = -math.inf  # when the state was, seconds of a steady clock
         self._size = 0
+        self._is_due = False
         super().__init__(window=window, _look=look(), _kept=history)
         self.on_msg(self._listen)
         self._write_start()
@@ -91,8 +92,8 @@ class LiveTimeline(anywidget.AnyWidget):
     def publish(self, batch: Batch) -> None:
         """Send what is new; called in the publisher's thread."""
         if not self._heard:
-            if time.monotonic() - self._written >= self._size / START_RATE:
-                self._write_start()
+            self._is_due = True
+            self._keep_start()
             return
         message = self._packing.delta(self._unseen(batch), now=self._journal.clock.now())
         if message is None:
@@ -162,6 +163,15 @@ class LiveTimeline(anywidget.AnyWidget):
         self._texts = self._packing.texts
         return message
 
+    def _keep_start(self) -> None:
+        """Write the widget's own state, if it is due and not written too often already; else look again in the next round."""
+        if not self._is_due or self._heard or self._ended:
+            return
+        if time.monotonic() - self._written < self._size / START_RATE:
+            self._publisher.post(self._keep_start)
+        else:
+            self._write_start()
+
     def _write_start(self) -> None:
         """Keep the newest changes in the widget's own state, which is saved with the notebook."""
         if self._heard:  # a view goes on by the numbers of the packing that it knows
@@ -170,6 +180,7 @@ class LiveTimeline(anywidget.AnyWidget):
             self._packing, self._shown, self._texts = packing, shown, texts
         else:
             message = self._snapshot(START_HISTORY)
+        self._is_due = False
         self._start = {"head": message.head, "records": message.records}
         self._written, self._size = time.monotonic(), len(json.dumps(message.head)) + len(message.records)
 

@@ -72,6 +72,7 @@ class StreamingTimeline(go.FigureWidget):  # type: ignore[misc]  # plotly has no
         self._is_changed = False
         self._is_under_way = False
         self._applied_at = 0.0
+        self._rest_until = 0.0  # as long as the last drawing took, so that the browser has half of its time for all else
         self._over = threading.Event()
         traces = [self._bars(palette.looks[code].label, code, palette.looks[code]) for code in _CODES]
         marks = {"type": "scatter", "mode": "lines", "name": "marks", "x": [], "y": [], "hoverinfo": "text", "line": {"color": palette.ink}}
@@ -104,7 +105,8 @@ class StreamingTimeline(go.FigureWidget):  # type: ignore[misc]  # plotly has no
         """Go on to now, unless the last update is still under way; called in the publisher's thread."""
         if self._over.is_set():
             return
-        if self._is_under_way and time.monotonic() - self._applied_at < PATIENCE:
+        at = time.monotonic()
+        if (self._is_under_way and at - self._applied_at < PATIENCE) or at < self._rest_until:
             self.skipped += 1
             return
         now = self._now()
@@ -174,6 +176,8 @@ class StreamingTimeline(go.FigureWidget):  # type: ignore[misc]  # plotly has no
         """The browser has drawn; called in the kernel's main thread."""
         if (change["new"] or {}).get("trace_edit_id") == self._last_trace_edit_id:
             self._is_under_way = False
+            now = time.monotonic()
+            self._rest_until = now + min(now - self._applied_at, PATIENCE)
 
     def _restyle(self, drawn: Drawn) -> dict[str, Any]:
         segments = drawn.segments

@@ -1,4 +1,4 @@
-"""What holds for every test: nothing is left behind, and a browser that reports what it was asked to fetch."""
+"""What holds for every test: nothing is left behind; a browser that reports what it was asked to fetch, and a real Prometheus."""
 
 import asyncio
 import gc
@@ -126,15 +126,27 @@ class Browser:
             self.outside.append(url)
 
 
-@pytest.fixture(scope="module")
-def chromium() -> "Iterator[Chromium]":
-    """Chromium under Playwright, once for a module: while it runs, this thread counts as inside an event loop, so no more than that."""
-    executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+def _find(what: str, *commands: str) -> str:
+    """The first of these commands that is there; without one the test is skipped, but in CI it fails."""
+    executable = next(filter(None, map(shutil.which, commands)), None)
     if executable is None:
-        message = "there is no Chromium on the PATH (apt install chromium)"
+        message = f"there is no {what} on the PATH (apt install {commands[0]})"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
+    return executable
+
+
+@pytest.fixture(scope="session")
+def prometheus() -> str:
+    """The command of a real Prometheus."""
+    return _find("Prometheus", "prometheus")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> "Iterator[Chromium]":
+    """Chromium under Playwright, once for a module: while it runs, this thread counts as inside an event loop, so no more than that."""
+    executable = _find("Chromium", "chromium", "chromium-browser", "google-chrome")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

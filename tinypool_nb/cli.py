@@ -1,14 +1,21 @@
 """The shell command `tinypool-nb`."""
 
 import argparse
+import logging
+import queue
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from tinypool_nb.errors import ReportError, TinypoolError
+from tinypool_nb.core.keys import ModuleKey
+from tinypool_nb.core.options import PoolOptions, check_period
+from tinypool_nb.core.tls import Tls
+from tinypool_nb.errors import ModuleNameError, ReportError, TinypoolError
 
 NOTEBOOK = "01_first_look.ipynb"
 WIDEST = 100
@@ -43,7 +50,46 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("-o", "--out", type=Path, default=Path("tinypool-demo"), help="the folder to write to (default: %(default)s)")
     demo.set_defaults(run=_demo)
+    _add_metrics(commands)
     return parser
+
+
+def _add_metrics(commands: Any) -> None:
+    metrics = commands.add_parser(
+        "metrics",
+        help="keep connections to gRPC modules, and serve their metrics to Prometheus",
+        description="Connects to the modules, without a notebook, and serves the metrics of their connections until it is interrupted "
+        "or terminated. A name may carry a Kubernetes namespace: NAMESPACE/NAME=ADDRESS.",
+        epilog="example: tinypool-nb metrics http-module-v1=127.0.0.1:50051 api-module-v1=dns:///api-module-v1:50051",
+    )
+    metrics.add_argument("modules", nargs="+", type=_module, metavar="NAME=ADDRESS", help="a module and where it is reached")
+    metrics.add_argument("--port", type=int, default=9464, help="where to serve; 0 takes a free port (default: %(default)s)")
+    metrics.add_argument(
+        "--address", default="127.0.0.1", help="where to listen; 0.0.0.0 lets in everybody who reaches it (default: %(default)s)"
+    )
+    metrics.add_argument(
+        "--health-checks",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="how often to ask what is not READY to connect (default: %(default)g)",
+    )
+    tls = metrics.add_argument_group("transport security", "Without any of these the connections are plaintext.")
+    tls.add_argument("--tls", action="store_true", help="TLS, trusting the system's authorities")
+    tls.add_argument("--ca", metavar="FILE", help="TLS, trusting the authorities of this PEM file and no others")
+    tls.add_argument("--certificate", metavar="FILE", help="mutual TLS: what to show of oneself")
+    tls.add_argument("--key", metavar="FILE", help="the private key of the certificate")
+    tls.add_argument("--server-name", metavar="NAME", help="the name in the modules' certificates, where it is not the host of the address")
+    metrics.set_defaults(run=_metrics)
+
+
+def _module(text: str) -> tuple[ModuleKey, str]:
+    """`[NAMESPACE/]NAME=ADDRESS`; what is wrong with the parts is said by the pool."""
+    shown, equals, address = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} has no '='; write NAME=ADDRESS, for example http-module-v1=127.0.0.1:50051")
+    namespace, slash, name = shown.partition("/")
+    return (ModuleKey(namespace, name) if slash else ModuleKey(None, shown)), address
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -66,6 +112,33 @@ def _demo(options: argparse.Namespace) -> int:
     ):
         print(f"  {path}  ({_size(path)})  {what}")
     return 0
+
+
+def _metrics(options: argparse.Namespace) -> int:
+    from tinypool_nb.channels.pool import ClientPool  # not the notebook's, which would load pandas and plotly
+
+    check_period("--health-checks", options.health_checks)
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
+    with ClientPool(PoolOptions(tls=_tls(options))) as pool:
+        for key, address in options.modules:
+            if key in pool:
+                raise ModuleNameError(str(key), "each module is given once")
+            pool.register(key.name, address, namespace=key.namespace)
+        server = pool.serve_metrics(options.port, options.address)
+        ended: queue.SimpleQueue[None] = queue.SimpleQueue()  # which a signal's handler may put into, whatever it interrupts
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: ended.put(None))  # for good: who asks twice is answered once
+        print(f"{server.url} tells of {len(pool)} module{'' if len(pool) == 1 else 's'}; Ctrl-C ends it", flush=True)
+        pool.health_check()
+        pool.start_health_checks(every=options.health_checks)
+        ended.get()
+    return 0
+
+
+def _tls(options: argparse.Namespace) -> Tls | None:
+    """The transport security that the words ask for; None for none."""
+    given = {"roots": options.ca, "certificate": options.certificate, "key": options.key, "server_name": options.server_name}
+    return Tls(**given) if options.tls or any(given.values()) else None
 
 
 def _size(path: Path) -> str:
@@ -93,7 +166,7 @@ def _summary(recording: Path) -> str:
     record = open_recording(recording)
     told = f"recorded: {len(record.transitions())} transitions and {len(record.attempts())} attempts of {len(record.summary())} modules"
     width = min(shutil.get_terminal_size().columns, WIDEST)
-    return f"\n{told}\n\n{timeline_text(record.intervals(), now=record.now(), width=width)}\n"
+    return f"\n{told}\n\n{timeline_text(record.intervals(), calls=record.calls(), now=record.now(), width=width)}\n"
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from tinypool_nb.wire.module_pb2_grpc import ModuleServiceStub
 Row = tuple[str, float, str, float | None, str]
 METHOD = "/bench.Calls/Echo"
 CALLS = 3000
-ROUNDS = 7
+ROUNDS = 60
+SLICE = 150_000_000
 IDENTITY = ChannelIdentity(1, ModuleKey(None, "bench"), "bench:1", 1)
 
 
@@ -99,54 +100,49 @@ def _the_way_in() -> Iterator[Row]:
 
 
 def _throughput() -> Iterator[Row]:
-    """Calls a second by plain grpcio and through a pool that records them, in turns of a second each."""
+    """Calls a second by plain grpcio and through a pool that records them, in turns."""
     with Lab() as lab, ClientPool() as pool:
         module = lab.start("bench")
         pool.register("bench", module.address)
         plain = grpc.insecure_channel(module.address)
-        request = MessageRequest(To="a.b", Payload=b"x" * 100)
+        payload = b"x" * 100
         of_plain, of_pool = (ModuleServiceStub(channel) for channel in (plain, pool["bench"]))
         ways: dict[str, Callable[[], object]] = {
-            "plain grpcio": lambda: of_plain.Message(request, timeout=10),
-            "a stub on the pool's channel": lambda: of_pool.Message(request, timeout=10),
-            "pool.send": lambda: pool.send("bench", to="a.b", payload=request.Payload),
+            "plain grpcio": lambda: of_plain.Message(MessageRequest(To="a.b", Payload=payload), timeout=10),
+            "a stub on the pool's channel": lambda: of_pool.Message(MessageRequest(To="a.b", Payload=payload), timeout=10),
+            "pool.send": lambda: pool.send("bench", to="a.b", payload=payload),
         }
         for callers in (1, 64):
-            rates: dict[str, list[float]] = {way: [] for way in ways}
-            for number in range(ROUNDS + 1):
-                for way, call in ways.items():
-                    rate = _rate(call, callers)
-                    if number:  # the first round warms up
-                        rates[way].append(rate)
-            base = median(rates["plain grpcio"])
-            yield f"calls a second, {callers} at a time, plain grpcio", base, "/s", None, ""
-            for way in list(ways)[1:]:
-                ratio = median(one / plain_one for one, plain_one in zip(rates[way], rates["plain grpcio"], strict=True))
-                yield (
-                    f"{way}, {callers} at a time",
-                    ratio,
-                    "x plain/s",
-                    0.95,
-                    f"{median(rates[way]):,.0f} calls/s; pairs of one second each",
-                )
+            rates = _rates(list(ways.values()), callers)
+            yield f"calls a second, {callers} at a time, plain grpcio", median(rates[0]), "/s", None, ""
+            for way, those in list(zip(ways, rates, strict=True))[1:]:
+                ratio = median(one / one_plain for one, one_plain in zip(those, rates[0], strict=True))
+                yield f"{way}, {callers} at a time", ratio, "x plain/s", 0.95, f"{median(those):,.0f} calls/s; of {ROUNDS} rounds in turns"
         plain.close()
 
 
-def _rate(call: Callable[[], object], callers: int) -> float:
-    """Calls a second by so many threads at once, over one second."""
+def _rates(ways: list[Callable[[], object]], callers: int) -> list[list[float]]:
+    """Calls a second of each way in each round: a slice of time for each way in turn, the order by lot.
 
-    def go_on() -> int:
-        made = 0
-        while perf_counter_ns() < until:
-            call()
-            made += 1
-        return made
-
+    Slices are short, so that what else the machine does slows all ways alike.
+    """
+    rates: list[list[float]] = [[] for _ in ways]
     with ThreadPoolExecutor(callers) as threads:
-        begun = perf_counter_ns()
-        until = begun + 1_000_000_000
-        made = sum(future.result() for future in [threads.submit(go_on) for _ in range(callers)])
-        return made / (perf_counter_ns() - begun) * 1e9
+        for _ in range(ROUNDS):
+            for place in random.sample(range(len(ways)), len(ways)):
+                begun = perf_counter_ns()
+                slices = [threads.submit(_go_on, ways[place], begun + SLICE) for _ in range(callers)]
+                made = sum(future.result() for future in slices)
+                rates[place].append(made / (perf_counter_ns() - begun) * 1e9)
+    return rates
+
+
+def _go_on(call: Callable[[], object], until: int) -> int:
+    made = 0
+    while perf_counter_ns() < until:
+        call()
+        made += 1
+    return made
 
 
 if __name__ == "__main__":

@@ -208,7 +208,9 @@ def test_debug_lists_the_connections(pool: ClientPool, module: Module, caplog: p
     pool.register(HTTP, module.address)
     with caplog.at_level(logging.INFO, "tinypool_nb.pool"):
         pool.debug()
-    assert caplog.messages[-1] == f"pool connection: {HTTP} at {module.address} is IDLE"
+    assert caplog.messages[-1] == f"pool connection: {HTTP} at dns:///{module.address} is IDLE"
+    fields = caplog.records[-1].__dict__["tinypool"]
+    assert fields == {"module": HTTP, "target": f"dns:///{module.address}", "state": "IDLE"}
 
 
 # Waiting and reconnecting

@@ -153,8 +153,12 @@ def recomputed(rows: Sequence[Transition]) -> dict[str, object]:
         times[began.state] += max(0, ended.time - began.time)
     losses = [i for i, one in enumerate(current) if one.previous is READY and one.state in {IDLE, CONNECTING, FAILURE}]
     recoveries = []
+    renewals = [
+        i for i in range(1, len(current)) if current[i - 1].state is State.SHUTDOWN and current[i].channel != current[i - 1].channel
+    ]
     for i, following in pairwise([*losses, len(current)]):
-        ready = [one for one in current[i:following] if one.state is READY]
+        until = next((renewal for renewal in renewals if renewal > i), following)
+        ready = [one for one in current[i : min(until, following)] if one.state is READY]
         recoveries += [max(0, ready[0].time - current[i].time)] if ready else []
     return {
         "times": list(times.values()),

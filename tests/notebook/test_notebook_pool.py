@@ -146,7 +146,7 @@ def test_it_displays_as_a_table_and_as_text(pool: tp.Pool) -> None:
     assert 'data-state="READY"' in shown["text/html"]
     assert HTTP in shown["text/plain"]
     assert str(pool) == shown["text/plain"]
-    assert repr(pool) == f"<Pool 1 module: {HTTP}: READY>"
+    assert repr(pool).startswith(f"<Pool 1 module: {HTTP}: READY")
 
 
 def test_a_live_table_redraws_itself_in_place(pool: tp.Pool) -> None:
@@ -186,6 +186,7 @@ def test_figures_and_summary(pool: tp.Pool) -> None:
     assert pool.timeline().data
     assert pool.timeline([HTTP], theme="dark").data
     assert pool.backoff_plot(HTTP).layout.title.text
+    assert pool.backoff_plot(HTTP).layout.title.subtitle.text.endswith(" · plaintext")
     summary = pool.summary().iloc[0]
     assert summary.attempts == 1
     assert 0 < summary.share_ready <= 1

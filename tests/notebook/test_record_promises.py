@@ -52,7 +52,7 @@ def test_what_people_do_stands_on_the_timeline_and_in_the_frame(pool: tp.Pool, l
     hovers = " ".join(text for trace in figure.data if trace.name in {"marks", "notes"} for text in trace.hovertext)
     for told in (f"register {lab[HTTP].address}", "lab: kill", "lab: restart", "reconnect", "unregister", "deployed v2"):
         assert told in hovers
-    assert [label.text for label in figure.layout.annotations] == ["deployed v2"]
+    assert [label.text for label in figure.layout.annotations if label.showarrow is not False] == ["deployed v2"]
     kinds = pool.marks().groupby("kind", observed=True)["text"].count()
     assert kinds.to_dict() == {str(MarkKind.NOTE): 1, str(MarkKind.ACTION): 5}
 
@@ -105,7 +105,8 @@ def test_a_bounded_history_keeps_the_newest_rows_counts_what_went_and_adds_up_al
         assert len(kept) + gone == len(told)
         assert list(kept.state) == [row.state for row in told[gone:]]
         said = [text for text in pool.marks().text if text.startswith("the oldest ")]
-        assert sum(int(text.split()[2]) for text in said) == gone
+        assert gone / 2 < int(said[-1].split()[2]) <= gone, "told anew whenever as many have gone again"
+        assert len(said) <= gone.bit_length()
         # Nothing of the totals is lost with the rows that went.
         lost = [row for row in told if row.previous is tp.State.READY]
         assert summary.disconnections.sum() == len(lost) > 300

@@ -60,21 +60,27 @@ def test_on_a_fresh_machine_make_sets_up_what_the_target_needs(tmp_path: Path, t
     assert told.rstrip().endswith(last)
 
 
-def test_ci_brings_the_browser_and_then_makes_every_check() -> None:
+def test_ci_brings_browser_and_prometheus_and_then_makes_every_check() -> None:
     lines = [line.partition("#")[0].strip() for line in (ROOT / ".ci" / "run").read_text().splitlines()]
     assert [line for line in lines if line.startswith("make ")] == ["make lint", "make test", "make test-all"]
     assert "export CI=true" in lines
     assert any("packages+=(chromium)" in line for line in lines)
+    assert any("packages+=(prometheus)" in line for line in lines)
+    assert "policy=/usr/sbin/policy-rc.d" in lines, "installing Prometheus starts none"
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111, "it can be run"
 
 
-NEEDS_A_BROWSER = "def test_it(browser):\n    pass\n"
-
-
+@pytest.mark.parametrize(
+    ("fixture", "said"),
+    [
+        ("browser", "there is no Chromium on the PATH (apt install chromium)"),
+        ("prometheus", "there is no Prometheus on the PATH (apt install prometheus)"),
+    ],
+)
 @pytest.mark.parametrize(("ci", "outcome"), [("", "1 skipped"), ("true", "1 error")])
-def test_a_missing_browser_is_a_skip_that_says_so_and_in_ci_a_failure(tmp_path: Path, ci: str, outcome: str) -> None:
+def test_what_is_missing_is_a_skip_that_says_so_and_in_ci_a_failure(tmp_path: Path, fixture: str, said: str, ci: str, outcome: str) -> None:
     shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
-    (tmp_path / "test_it.py").write_text(NEEDS_A_BROWSER)
+    (tmp_path / "test_it.py").write_text(f"def test_it({fixture}):\n    pass\n")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "--rootdir", str(tmp_path), "-p", "no:cacheprovider", "-rs"],
         cwd=tmp_path,
@@ -84,4 +90,4 @@ def test_a_missing_browser_is_a_skip_that_says_so_and_in_ci_a_failure(tmp_path: 
         check=False,
     )
     assert outcome in done.stdout.splitlines()[-1]
-    assert "there is no Chromium on the PATH (apt install chromium)" in done.stdout
+    assert said in done.stdout

@@ -18,6 +18,7 @@ HEAVY = (
     "numpy",
     "pandas",
     "plotly",
+    "prometheus_client",
     "pyarrow",
     "ssl",
     "trustme",

@@ -12,15 +12,18 @@ from tinypool_nb.core.codes import Code
 from tinypool_nb.core.events import Attempt, Call, ChannelIdentity, Evidence, Mark, MarkKind, Outcome, Transition
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.states import STATES, State
+from tinypool_nb.core.subchannels import Found, Socket, Subchannel
 from tinypool_nb.errors import OptionsError
 from tinypool_nb.journal.journal import START, Journal
-from tinypool_nb.views import frames
+from tinypool_nb.views import channelz_frames, frames
 from tinypool_nb.views.frames import SCHEMAS
 
 IDLE, CONNECTING, READY, FAILURE, SHUTDOWN = STATES
 SECOND = 1_000_000_000
 START_TIME = 1_700_000_000 * SECOND
-FRAMES: Mapping[str, Callable[[Journal], pd.DataFrame]] = {name: getattr(frames, name) for name in SCHEMAS}
+COUNTED: Mapping[str, Callable[[Found], pd.DataFrame]] = {"subchannels": channelz_frames.subchannels, "sockets": channelz_frames.sockets}
+"""Frames of what gRPC core counts, which no journal holds."""
+FRAMES: Mapping[str, Callable[[Journal], pd.DataFrame]] = {name: getattr(frames, name) for name in SCHEMAS if name not in COUNTED}
 HOSTILE = ("<script>alert(1)</script>", "módulo-😀", "\u202eevil\u202c", "مرحبا", "n" * 253, "nan", "None", '"')
 
 
@@ -71,10 +74,31 @@ def story() -> Journal:
     )
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
+def found(peers: int = 2) -> Found:
+    """What core counts of a channel with some subchannels, of which the first is connected, and of one that has none yet."""
+    socket = Socket(9, "ipv4:127.0.0.1:41234", "ipv4:10.0.0.1:50051", 4, 3, 1, 4, 3, 7, at(11), at(12), None)
+    first = Subchannel(7, "ipv4:10.0.0.1:50051", READY, 4, 3, 1, at(11), (socket,))
+    others = (Subchannel(7 + n, f"ipv4:10.0.0.{1 + n}:50051", FAILURE, 0, 0, 0, None, ()) for n in range(1, peers))
+    return {channel(): (first, *others), channel("b", namespace="tiny"): ()}
+
+
+@pytest.mark.parametrize("name", FRAMES)
 @pytest.mark.parametrize("journal", [Journal(), story()], ids=["empty", "filled"])
 def test_each_frame_is_as_its_schema_says(name: str, journal: Journal) -> None:
-    frame = FRAMES[name](journal)
+    check_schema(name, FRAMES[name](journal))
+
+
+@pytest.mark.parametrize("name", COUNTED)
+@pytest.mark.parametrize("counted", [{}, found()], ids=["empty", "filled"])
+def test_each_frame_of_counters_is_as_its_schema_says(name: str, counted: Found) -> None:
+    check_schema(name, COUNTED[name](counted))
+
+
+def test_each_schema_has_its_frame() -> None:
+    assert set(SCHEMAS) == {*FRAMES, *COUNTED}
+
+
+def check_schema(name: str, frame: pd.DataFrame) -> None:
     assert list(frame) == [column.name for column in SCHEMAS[name]]
     for column in SCHEMAS[name]:
         assert str(frame[column.name].dtype) == column.dtype, column.name
@@ -198,6 +222,66 @@ def test_connections_are_those_that_are_not_shut_down() -> None:
     ]
 
 
+def test_connections_tell_what_is_known_besides_the_record() -> None:
+    frame = frames.connections(story(), options={channel().key: "round_robin"}, found=found())
+    assert frame.iloc[0][["target", "resolved", "options", "sockets", "keepalives_sent", "calls", "failed_calls"]].tolist() == [
+        "dns:///10.0.0.1:50051",
+        "ipv4:10.0.0.1:50051, ipv4:10.0.0.2:50051",
+        "round_robin",
+        1,
+        7,
+        2,
+        1,
+    ]
+
+
+def test_a_connection_without_subchannels_has_none_and_one_that_was_not_read_is_missing() -> None:
+    known = frames.connections(story(), found={channel(): ()}).iloc[0]
+    assert known[["resolved", "sockets", "keepalives_sent"]].tolist() == ["", 0, 0]
+    for others in (None, {}, {channel(generation=2): found()[channel()]}):
+        frame = frames.connections(story(), found=others)
+        assert frame[["resolved", "options", "sockets", "keepalives_sent"]].isna().all(axis=None)
+
+
+def test_an_address_that_is_none_has_no_target() -> None:
+    strange = ChannelIdentity(1, ModuleKey(None, "a"), "nats://<b>", 1)
+    frame = frames.connections(journal_of(row(0, None, IDLE, strange)))
+    assert frame["target"].isna().all()
+    assert frame["address"].tolist() == ["nats://<b>"]
+
+
+def test_subchannels_and_sockets_tell_whose_they_are() -> None:
+    subchannels, sockets = channelz_frames.subchannels(found()), channelz_frames.sockets(found())
+    assert subchannels[["module", "address", "generation", "subchannel", "state", "sockets"]].to_numpy().tolist() == [
+        ["a", "10.0.0.1:50051", 1, 7, "READY", 1],
+        ["a", "10.0.0.1:50051", 1, 8, "TRANSIENT_FAILURE", 0],
+    ]
+    assert subchannels["namespace"].isna().all()
+    assert subchannels["last_call"].isna().tolist() == [False, True]
+    one = sockets.iloc[0]
+    assert one[["module", "subchannel", "socket", "local", "remote", "keepalives_sent"]].tolist() == [
+        "a",
+        7,
+        9,
+        "ipv4:127.0.0.1:41234",
+        "ipv4:10.0.0.1:50051",
+        7,
+    ]
+    assert one["last_sent"] == pd.Timestamp(at(12), tz="UTC")
+    assert pd.isna(one["last_received"])
+    merged = sockets.merge(subchannels, on="subchannel", suffixes=("", "_of_subchannel"))
+    assert merged["calls_started"].tolist() == merged["streams_started"].tolist() == [4]
+
+
+def test_a_state_that_core_does_not_name_is_missing_and_hostile_names_are_text() -> None:
+    counted: Found = {channel(name, namespace=name): (Subchannel(1, name, None, 0, 0, 0, None, ()),) for name in HOSTILE}
+    frame = channelz_frames.subchannels(counted)
+    assert frame["state"].isna().all()
+    for column in ("namespace", "module", "peer"):
+        assert tuple(frame[column]) == HOSTILE
+    assert "<script>" not in frame._repr_html_()  # type: ignore[operator]
+
+
 def test_a_module_in_a_gap_has_no_state() -> None:
     journal = journal_of(row(0, None, READY), row(5, READY, None))
     assert frames.connections(journal)["state"].isna().all()
@@ -304,7 +388,7 @@ def test_writing_to_a_frame_never_alters_the_journal() -> None:
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_copies_may_be_written_to(name: str) -> None:
-    frame = FRAMES[name](story())
+    frame = COUNTED[name](found()) if name in COUNTED else FRAMES[name](story())
     for column in frame.columns:
         frame.loc[0, column] = frame[column].iloc[-1]
         frame[column].array[0] = frame[column].iloc[-1]

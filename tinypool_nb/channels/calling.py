@@ -8,7 +8,6 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple, get_args
-from weakref import WeakKeyDictionary
 
 import grpc
 
@@ -16,11 +15,12 @@ from tinypool_nb.channels.modules import Modules
 from tinypool_nb.channels.pooled import PooledChannel
 from tinypool_nb.channels.watched import Watched
 from tinypool_nb.core.codes import Code
-from tinypool_nb.core.failures import Wire, answered_error, not_ready, send_error
+from tinypool_nb.core.decisions import Operation, Status
+from tinypool_nb.core.failures import Wire, answered_error, not_ready, send_error, shown_reason
 from tinypool_nb.core.options import DAY
 from tinypool_nb.core.states import State
 from tinypool_nb.core.tracing import clean
-from tinypool_nb.errors import Failure, OptionsError, SendError
+from tinypool_nb.errors import Failure, OptionsError, PoolClosedError, SendError
 from tinypool_nb.wire import module_pb2
 
 log = logging.getLogger("tinypool_nb.pool")
@@ -33,6 +33,10 @@ LOGGED = {
 }
 """The failures that the page logs, in its words."""
 FORMS = get_args(Wire)
+SECONDS = frozenset({int, float})
+READY = State.READY.code
+
+Metadata = tuple[tuple[str, str], ...]
 
 
 class Message(NamedTuple):
@@ -47,37 +51,62 @@ class Message(NamedTuple):
     edge: str
     depth: int
 
-    def check(self) -> None:
-        """Refuse what could not be sent.
+    def call(self) -> tuple[Any, float | None, Metadata | None, None, bool | None]:
+        """The arguments of the call: request, timeout, metadata, credentials, wait_for_ready.
 
         Raises:
-            OptionsError: with the field, the value and the rule.
+            OptionsError: one of the fields could not be sent.
         """
-        timeout = self.timeout
-        for name in ("to", "sender", "edge"):
-            if not isinstance(getattr(self, name), str):
-                raise OptionsError(name, getattr(self, name), "a str")
-        if not isinstance(self.payload, bytes | str):
-            raise OptionsError("payload", self.payload, "bytes, or a str that is sent as UTF-8; json.dumps(...) makes one of an object")
-        if not isinstance(self.depth, int) or isinstance(self.depth, bool) or self.depth < 0:
-            raise OptionsError("depth", self.depth, "a count of hops: an int, 0 or more")
-        if self.wire not in FORMS:
-            raise OptionsError("wire", self.wire, f"one of {', '.join(FORMS)}")
+        to, payload, timeout, wire, wait_for_ready, sender, edge, depth = self
+        try:
+            if isinstance(payload, str):
+                payload = payload.encode()
+            # In one go, since this stands between a person's message and the wire; who is at fault is found out in `_refuse`.
+            if (
+                not (to.__class__ is sender.__class__ is edge.__class__ is str and payload.__class__ is bytes and depth.__class__ is int)
+                or wire not in FORMS
+                or depth < 0
+                or (edge and wire != "message")
+                or not (timeout is None or (timeout.__class__ in SECONDS and 0 < timeout <= DAY))
+            ):
+                self._refuse()
+            if wire == "message":
+                request: Any = module_pb2.MessageRequest(From=sender, To=to, Payload=payload, EdgeID=edge)
+            else:
+                from_: Any = {"from": sender}  # a word that Python keeps for itself
+                request = module_pb2.Message(to=to, data=payload, **from_)
+        except UnicodeEncodeError:
+            self._refuse()
+            raise
+        return request, timeout, ((DEPTH, str(depth)),) if depth else None, None, True if wait_for_ready else None
+
+    def _refuse(self) -> None:
+        """Say which field is at fault; one of a type that only resembles the right one may pass."""
+        to, payload, timeout, wire, _, sender, edge, depth = self
+        for name, text in (("to", to), ("sender", sender), ("edge", edge)):
+            if not isinstance(text, str):
+                raise OptionsError(name, text, "a str")
+        if not isinstance(payload, bytes | str):
+            raise OptionsError("payload", payload, "bytes, or a str that is sent as UTF-8; json.dumps(...) makes one of an object")
+        for name, value in (("to", to), ("sender", sender), ("edge", edge), ("payload", payload)):
+            if not _is_sendable(value):
+                raise OptionsError(name, value, "text that UTF-8 can hold, without lone surrogates")
+        if not isinstance(depth, int) or isinstance(depth, bool) or depth < 0:
+            raise OptionsError("depth", depth, "a count of hops: an int, 0 or more")
+        if wire not in FORMS:
+            raise OptionsError("wire", wire, f"one of {', '.join(get_args(Wire))}")
+        if edge and wire != "message":
+            raise OptionsError("edge", edge, 'left out with wire="send", which has no place for it')
         if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= DAY):
             raise OptionsError("timeout", timeout, "a number of seconds, more than 0 and at most 86400, or None")
 
-    def request(self) -> module_pb2.MessageRequest | module_pb2.Message:
-        """The message in the form of its wire."""
-        payload = self.payload.encode() if isinstance(self.payload, str) else self.payload
-        if self.wire == "message":
-            return module_pb2.MessageRequest(From=self.sender, To=self.to, Payload=payload, EdgeID=self.edge)
-        sender: Any = {"from": self.sender}  # a word that Python keeps for itself
-        return module_pb2.Message(to=self.to, data=payload, **sender)
 
-    def settings(self) -> tuple[Any, ...]:
-        """What goes with the request, in the order of gRPC's arguments: timeout, metadata, credentials, wait_for_ready."""
-        metadata = ((DEPTH, str(self.depth)),) if self.depth else None
-        return self.timeout, metadata, None, True if self.wait_for_ready else None
+def _is_sendable(value: bytes | str) -> bool:
+    """Whether it is bytes, or text that UTF-8 can hold: half of a surrogate pair, as from an undecodable byte, is none."""
+    try:
+        return isinstance(value, bytes) or value.isascii() or bool(value.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 class Sender:
@@ -89,74 +118,87 @@ class Sender:
         count: told of each `send` and whether it ended "ok" or in "error".
     """
 
-    def __init__(self, modules: Modules, catch_up: Callable[[Watched], None], count: Callable[[str, str], None]) -> None:
+    def __init__(self, modules: Modules, catch_up: Callable[[Watched], None], count: Callable[[Operation, Status], None]) -> None:
         self._modules = modules
         self._catch_up = catch_up
         self._count = count
-        self._lines: WeakKeyDictionary[PooledChannel, Line] = WeakKeyDictionary()
 
     def send(self, asked: object, sent: Message) -> bytes:
         """Send, wait for the answer and return it.
 
         Raises:
             SendError: its subclass says what can be done.
-            UnknownModuleError, AmbiguousModuleError, OptionsError
+            UnknownModuleError, AmbiguousModuleError, OptionsError, PoolClosedError
         """
         try:
-            line = self._begin(asked, sent)
+            face, line, call = self._begin(asked, sent)
             try:
-                answer = line.call(sent)
-            except (grpc.RpcError, AnsweredWithErrorError) as error:
-                raise self._error(line.channel, sent, error) from error
+                answer = line.methods[sent.wire](*call)
+            except grpc.RpcError as error:
+                raise self._error(face, sent, error) from error
+            data = answer.Data if sent.wire == "message" else self._read(face, answer)
         except BaseException:
             self._count("send", "error")
             raise
         self._count("send", "ok")
-        return answer
+        return data
 
     async def send_async(self, asked: object, sent: Message) -> bytes:
         """As `send`, for a coroutine; one that is cancelled gives the call up."""
         try:
-            line = self._begin(asked, sent)
+            face, line, call = self._begin(asked, sent)
             try:
-                answer = await line.call_async(sent)
-            except (grpc.RpcError, AnsweredWithErrorError) as error:
-                raise self._error(line.channel, sent, error) from error
+                answer = await _ended(line.methods[sent.wire].future(*call))
+            except grpc.RpcError as error:
+                raise self._error(face, sent, error) from error
+            data = answer.Data if sent.wire == "message" else self._read(face, answer)
         except BaseException:
             self._count("send", "error")
             raise
         self._count("send", "ok")
-        return answer
+        return data
 
-    def _begin(self, asked: object, sent: Message) -> "Line":
-        """Where to send it, if all is well with the message and the connection; the page's check before sending."""
-        sent.check()
+    def _begin(self, asked: object, sent: Message) -> tuple[PooledChannel, "Line", tuple[Any, ...]]:
+        """Where to send it, and the call's arguments, if all is well with the message and the connection; the page's check."""
         face = self._modules.faces.get(asked)
         if face is None:
+            if self._modules.is_closed:
+                raise PoolClosedError("send")
             self._modules.need(asked)  # raises, unless it was registered just now
             face = self._modules.faces[asked]
-        line = self._lines.get(face)
-        if line is None:
-            line = self._lines[face] = Line(face)
+        line = face.line
+        if line.__class__ is not Line:
+            line = face.line = Line(face)
+        assert isinstance(line, Line)
+        call = sent.call()
         if not sent.wait_for_ready:
             watched = self._modules.channel(face.identity.key)
-            if watched is not None:  # else the call itself says that the module is gone
+            # Without a channel the call itself says that the module is gone; and one that was READY a moment ago is not asked again,
+            # as it may be lost in the next moment too: gRPC then connects anew, or says why not. Nothing is refused unasked.
+            if watched is not None and watched.seen != READY:
                 state = watched.look()
                 if state is not State.READY and state is not State.IDLE:
                     raise not_ready(self._failure(face, watched, state))
-        return line
+        return face, line, call
 
-    def _error(self, channel: PooledChannel, sent: Message, error: Exception) -> SendError:
-        """What to raise for a message that was sent and not answered well."""
+    def _read(self, channel: PooledChannel, answer: module_pb2.Response) -> bytes:
+        """What stands in an answer of the docs' form; it may be an error."""
+        if answer.error:
+            watched = self._modules.channel(channel.identity.key)
+            state = State.SHUTDOWN if watched is None else watched.look()
+            raise answered_error(self._failure(channel, watched, state, Code.OK, answer.error))
+        return answer.data
+
+    def _error(self, channel: PooledChannel, sent: Message, error: grpc.RpcError) -> SendError:
+        """What to raise for a message that was sent and not answered."""
         watched = self._modules.channel(channel.identity.key)  # which may be another one meanwhile, or none
         state = State.SHUTDOWN if watched is None else watched.look()
-        if isinstance(error, AnsweredWithErrorError):
-            return answered_error(self._failure(channel, watched, state, Code.OK, str(error)))
         assert isinstance(error, grpc.Call)
         code = error.code().name
         failure = self._failure(channel, watched, state, code, clean(error.details() or ""))
         if code in LOGGED:
-            fields = {name: getattr(failure, name) for name in ("module", "address", "state", "code", "reason")}
+            fields = {name: getattr(failure, name) for name in ("module", "address", "state", "code")}
+            fields["reason"] = shown_reason(failure.reason)  # the module's own words, which shall not look like lines of the log
             log.error(LOGGED[code], fields, extra={"tinypool": fields})
         return send_error(failure, wire=sent.wire, timeout=sent.timeout)
 
@@ -170,53 +212,35 @@ class Sender:
 
 
 class Line:
-    """One module's two methods on its pooled channel, made once."""
+    """One module's two methods on its pooled channel, made once. They do not hold the channel, which holds them."""
 
     def __init__(self, channel: PooledChannel) -> None:
-        self.channel = channel
         request, response = module_pb2.MessageRequest, module_pb2.MessageResponse
         note, answer = module_pb2.Message, module_pb2.Response
-        self._methods: dict[Wire, Any] = {
+        self.methods: dict[Wire, Any] = {
             "message": channel.unary_unary(
                 "/module.ModuleService/Message", request.SerializeToString, response.FromString, _registered_method=True
             ),
             "send": channel.unary_unary("/module.ModuleService/Send", note.SerializeToString, answer.FromString, _registered_method=True),
         }
 
-    def call(self, sent: Message) -> bytes:
-        """Send and wait for the answer.
 
-        Raises:
-            grpc.RpcError: it was not answered.
-            AnsweredWithErrorError: it was, with an error in the answer.
-        """
-        return _read(self._methods[sent.wire](sent.request(), *sent.settings()))
+async def _ended(call: Any) -> Any:
+    """The result of a call under way. No thread waits; a coroutine that is cancelled gives the call up.
 
-    async def call_async(self, sent: Message) -> bytes:
-        """As `call`, without a thread: the loop is told when the call has ended. A coroutine that is cancelled gives the call up."""
-        call = self._methods[sent.wire].future(sent.request(), *sent.settings())
-        loop = asyncio.get_running_loop()
-        ended = asyncio.Event()
+    Raises:
+        grpc.RpcError: it was not answered.
+    """
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
 
-        def tell(_: object) -> None:
-            with suppress(RuntimeError):  # the loop was closed: nobody waits any more
-                loop.call_soon_threadsafe(ended.set)
+    def tell(_: object) -> None:
+        with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+            loop.call_soon_threadsafe(ended.set)
 
-        call.add_done_callback(tell)
-        try:
-            await ended.wait()
-        finally:
-            call.cancel()  # does nothing to a call that has ended
-        return _read(call.result())
-
-
-class AnsweredWithErrorError(Exception):
-    """The module answered, and its answer is an error; for this file only."""
-
-
-def _read(answer: Any) -> bytes:
-    if isinstance(answer, module_pb2.MessageResponse):
-        return answer.Data
-    if answer.error:
-        raise AnsweredWithErrorError(answer.error)
-    return answer.data  # type: ignore[no-any-return]
+    call.add_done_callback(tell)
+    try:
+        await ended.wait()
+    finally:
+        call.cancel()  # does nothing to a call that has ended
+    return call.result()

@@ -1,6 +1,7 @@
 """The in-process channelz of gRPC core: traces, call counters and sockets, without a server or a port.
 
 The private names of grpcio stand in this module alone; a canary test holds each (`tests/channels/test_channelz.py`).
+Each call into core holds the GIL for some 0.1 ms, takes no lock of ours, and alters no trace.
 Source: gRFC A14; `grpc/channelz/v1/channelz.proto`, whose JSON form is what core returns.
 """
 
@@ -8,16 +9,20 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple, Protocol
+from urllib.parse import unquote
 
 import grpc
 
-from tinypool_nb.core.tracing import TraceClock, TraceEvent
+from tinypool_nb.core.tracing import TraceClock, TraceEvent, nanoseconds
 from tinypool_nb.errors import GrpcVersionError
 
 READS = 4
-"""How often a trace is read at the most until its time stamps are right."""
+"""How often a node is read at the most until its time stamps are right."""
+
+Json = dict[str, Any]
+Kind = Literal["channel", "subchannel", "socket"]
 
 
 class Node(NamedTuple):
@@ -48,6 +53,28 @@ def peek_of(channel: grpc.Channel) -> Callable[[bool], int]:
     except AttributeError as missing:
         raise _version_error(missing) from missing
     return peek
+
+
+class CallState(Protocol):
+    """What gRPC keeps of a call, also when nobody holds the call itself any more."""
+
+    code: Any
+    """A grpc.StatusCode; None while the call goes on."""
+    details: Any
+    """With which words it ended; text or bytes."""
+
+
+def state_of(call: Any) -> CallState:
+    """The state of a call that goes on in the background (a future, a stream).
+
+    Raises:
+        GrpcVersionError: this grpcio keeps none.
+    """
+    try:
+        state: CallState = call._state
+    except AttributeError as missing:
+        raise _version_error(missing) from missing
+    return state
 
 
 def _version_error(missing: Exception) -> GrpcVersionError:
@@ -94,7 +121,8 @@ def _cygrpc() -> Any:
     try:
         from grpc._cython import cygrpc
 
-        cygrpc.channelz_get_top_channels, cygrpc.channelz_get_channel, cygrpc.channelz_get_subchannel  # noqa: B018
+        cygrpc.channelz_get_top_channels, cygrpc.channelz_get_channel  # noqa: B018
+        cygrpc.channelz_get_subchannel, cygrpc.channelz_get_socket  # noqa: B018
     except (ImportError, AttributeError) as missing:
         raise _version_error(missing) from missing
     return cygrpc
@@ -110,37 +138,80 @@ class Channelz:
             GrpcVersionError: this grpcio has no in-process channelz.
         """
         core = _cygrpc()
-        self._get_channel: Callable[[int], str] = core.channelz_get_channel
-        self._get_subchannel: Callable[[int], str] = core.channelz_get_subchannel
+        self._get: Mapping[Kind, Callable[[int], str]] = {
+            "channel": core.channelz_get_channel,
+            "subchannel": core.channelz_get_subchannel,
+            "socket": core.channelz_get_socket,
+        }
         self._clock = TraceClock(epoch)
         self.reread = 0
-        """How many traces had to be read again since a time stamp was read wrong."""
+        """How many nodes had to be read again since a time stamp was read wrong."""
 
     def channel(self, number: int) -> Node | None:
         """The channel of that channelz id; None if core has forgotten it."""
-        return self._read(self._get_channel, number, "channel")
+        return self._node("channel", number)
 
     def subchannel(self, number: int) -> Node | None:
         """The subchannel of that channelz id; None if core has forgotten it."""
-        return self._read(self._get_subchannel, number, "subchannel")
+        return self._node("subchannel", number)
 
-    def _read(self, get: Callable[[int], str], number: int, kind: str) -> Node | None:
-        for attempt in range(1, READS + 1):
-            offset = time.time_ns() - time.monotonic_ns()
-            try:
-                node = json.loads(get(number))[kind]
-            except ValueError:  # how grpcio says that there is no such node
-                return None
-            data = node["data"]
-            events, right = self._clock.read((data.get("trace") or {}).get("events") or (), offset, last_try=attempt == READS)
-            if right:
-                break
-            self.reread += 1
+    def counted(self, kind: Kind, number: int, *stamps: str) -> tuple[Json, list[int | None]] | None:
+        """A node in core's JSON form, and its times of those names; None if core has forgotten it.
+
+        A time is None where core leaves the name out, since what it tells of has never happened.
+        """
+        loaded = self._load(kind, number, lambda node: [node["data"][name] for name in stamps if _happened(node, name)])
+        if loaded is None:
+            return None
+        node, times = loaded
+        following = iter(times)
+        return node, [next(following) if _happened(node, name) else None for name in stamps]
+
+    def _node(self, kind: Kind, number: int) -> Node | None:
+        loaded = self._load(kind, number, lambda node: [event["timestamp"] for event in _trace(node)])
+        if loaded is None:
+            return None
+        node, times = loaded
+        data = node["data"]
         return Node(
-            data["target"],
-            events,
-            tuple(int(reference["subchannelId"]) for reference in node.get("subchannelRef", ())),
-            tuple(int(reference["socketId"]) for reference in node.get("socketRef", ())),
+            peer_of(node) if kind == "subchannel" else data["target"],
+            [TraceEvent(time, event["description"]) for time, event in zip(times, _trace(node), strict=True)],
+            references(node, "subchannel"),
+            references(node, "socket"),
             int(data["callsStarted"]),
             int(data["callsSucceeded"]) + int(data["callsFailed"]),
         )
+
+    def _load(self, kind: Kind, number: int, stamps: Callable[[Json], list[str]]) -> tuple[Json, list[int]] | None:
+        """A node and its stamps as times on the record's clock, read again while one looks torn; None if core has forgotten the node."""
+        for attempt in range(1, READS + 1):
+            offset = time.time_ns() - time.monotonic_ns()
+            try:
+                node: Json = json.loads(self._get[kind](number))[kind]
+            except ValueError:  # how grpcio says that there is no such node
+                return None
+            times, right = self._clock.times(stamps(node), offset, last_try=attempt == READS)
+            if right:
+                break
+            self.reread += 1
+        return node, times
+
+
+def references(node: Json, kind: Kind) -> tuple[int, ...]:
+    """The channelz ids of what a node has below it."""
+    return tuple(int(reference[f"{kind}Id"]) for reference in node.get(f"{kind}Ref", ()))
+
+
+def peer_of(node: Json) -> str:
+    """A subchannel's peer as people write it: core percent-encodes what a URI may not hold, as the brackets of `ipv6:[::1]:50051`."""
+    peer: str = node["data"]["target"]
+    return unquote(peer) if "%" in peer else peer
+
+
+def _trace(node: Json) -> list[dict[str, str]]:
+    return (node["data"].get("trace") or {}).get("events") or []
+
+
+def _happened(node: Json, name: str) -> bool:
+    stamp = node["data"].get(name)
+    return stamp is not None and nanoseconds(stamp) > 0

@@ -27,6 +27,8 @@ class HealthChecks:
 
     def __init__(self, pool: Checkable) -> None:
         self._pool = weakref.ref(pool)
+        self.every: float | None = None
+        """Seconds between two checks; None while they are off."""
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         # A SimpleQueue may be put into by a finalizer, in the midst of anything.
@@ -46,6 +48,7 @@ class HealthChecks:
                 target=_check, args=(self._pool, every, self._ended), name="tinypool-health-checks", daemon=True
             )
             self._thread.start()
+            self.every = every
 
     def stop(self) -> None:
         """Check no more; a check under way is waited for."""
@@ -58,6 +61,7 @@ class HealthChecks:
 
     def _end(self) -> None:
         self._ended.put(None)
+        self.every = None
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
         self._thread = None

@@ -77,18 +77,16 @@ class Modules:
             PoolClosedError, UnknownModuleError, AmbiguousModuleError: as `decide`.
             OptionsError: as `decide`, or a file of a Tls cannot be used; then all is as before.
         """
-        tell = Tell(None, "", "", "unchanged")
         with self._lock:
-            table, actions = decide(self._table, command)
+            table, (*actions, tell) = decide(self._table, command)
             for action in actions:
                 match action:
                     case Open():
                         self._open(action)
                     case Retire(key):
                         self._retire(key, "the pool was closed" if table.closed else "it was unregistered")
-                    case Tell():
-                        tell = action
             self._table = table  # at the end: whoever interrupts a cell in the midst of this can do the same again
+        assert isinstance(tell, Tell)
         return tell
 
     def _open(self, action: Open) -> None:

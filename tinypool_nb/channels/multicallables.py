@@ -83,16 +83,26 @@ class Routed:
     def _recorded(self, log: CallLog, verb: str, call: tuple[Any, ...]) -> Any:
         """As `_call`, and write it down. What is done here is done in the midst of a call, with cold caches: each step counts."""
         start = log.monotonic()
+        free = self._free
         while True:
             tenure = self._route.current
+            counted: Counted | None = None
             try:
-                counted = self._take(tenure)
+                try:
+                    counted = free.pop()
+                except IndexError:
+                    counted = self._counted(tenure)
+                if counted.generation != tenure.generation:
+                    free.clear()  # all of them are of a channel that was replaced
+                    counted = None  # an interruption that comes now is the end of no call
+                    counted = self._counted(tenure)
                 result = getattr(counted.multicallable, verb)(*call)
             except ValueError as error:
                 if tenure is self._route.current or not str(error).startswith(CLOSED):
                     raise
-            except (grpc.RpcError, KeyboardInterrupt) as error:
-                log.fail(counted, self._name, start, error)
+            except BaseException as error:
+                if counted is not None and _ends_a_call(error):
+                    log.fail(counted, self._name, start, error)
                 raise
             else:
                 break
@@ -106,17 +116,8 @@ class Routed:
             self._give_back(counted)
         return result
 
-    def _take(self, tenure: Tenure | Ended) -> Counted:
-        """A multicallable that no call uses, with its counters at 0."""
-        while self._free:
-            try:
-                counted = self._free.pop()
-            except IndexError:  # another thread was quicker
-                break
-            if counted.generation == tenure.generation:
-                counted.sent = counted.received = 0
-                return counted
-            self._free.clear()  # all of them are of a channel that was replaced
+    def _counted(self, tenure: Tenure | Ended) -> Counted:
+        """A new multicallable on the tenure's channel, with counters around its serializers."""
         counted = Counted(tenure.identity, tenure.generation)
         kind, name, serializer, deserializer, registered = self._method
         method = Method(kind, name, counted.serializing(serializer), counted.deserializing(deserializer), registered)
@@ -124,9 +125,16 @@ class Routed:
         return counted
 
     def _give_back(self, counted: Counted) -> None:
+        """Keep it for the next call."""
         # Not after a stream of requests: its thread may still serialize one when the call has ended, and would count it for another call.
-        if self._is_unary and counted.generation == self._route.current.generation:
+        if self._is_unary:
+            counted.sent = counted.received = 0
             self._free.append(counted)
+
+
+def _ends_a_call(error: BaseException) -> bool:
+    """Whether it comes from the call's end, or from outside while its caller waited; else gRPC refused an argument, and no call began."""
+    return isinstance(error, grpc.RpcError | TimeoutError) or not isinstance(error, Exception)
 
 
 class RoutedUnaryUnary(Routed, UnaryUnary):

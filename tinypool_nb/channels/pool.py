@@ -5,10 +5,11 @@ import os
 import weakref
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from tinypool_nb.channels.calling import Message, Sender
 from tinypool_nb.channels.calls import CallLog
+from tinypool_nb.channels.counters import Counters
 from tinypool_nb.channels.credentials import channel_credentials
 from tinypool_nb.channels.current import CurrentStates
 from tinypool_nb.channels.health import HealthChecks
@@ -20,13 +21,22 @@ from tinypool_nb.core.addresses import parse_address
 from tinypool_nb.core.decisions import Close, Command, Reconnect, Register, Tell, Unregister
 from tinypool_nb.core.events import MarkKind
 from tinypool_nb.core.failures import Wire
+from tinypool_nb.core.folding import CALLS, FAILED_CALLS
 from tinypool_nb.core.keys import ModuleKey, parse_key, unknown
 from tinypool_nb.core.options import PoolOptions
 from tinypool_nb.core.states import State
+from tinypool_nb.core.subchannels import Found
+from tinypool_nb.core.telling import told_pool
 from tinypool_nb.errors import ForkedPoolError, OptionsError, PoolClosedError, WaitTimeoutError
 from tinypool_nb.journal.follower import Follower
 from tinypool_nb.journal.journal import Journal
 from tinypool_nb.logs import log_transitions
+from tinypool_nb.metrics.exposing import Metrics
+from tinypool_nb.metrics.operations import Operations, counts_errors
+
+if TYPE_CHECKING:  # they load prometheus_client
+    from tinypool_nb.metrics.collector import PoolCollector
+    from tinypool_nb.metrics.server import MetricsServer
 
 log = logging.getLogger("tinypool_nb.pool")
 
@@ -61,21 +71,24 @@ class ClientPool:
             channel_credentials(self.options.tls)  # a file that is missing is told here, not at the first module
         self.journal = Journal(history=self.options.history)
         self._pid = os.getpid()
+        self._operations = Operations()
         self._current = CurrentStates()
         self._observer = Observer(self.journal, self._current, share=self.options.observer_share)
         self._calls = CallLog(self.journal.append, self.journal.clock, self._observer.hurry)
         self._modules = Modules(self._observer, self._current, self.journal.clock, self._calls)
         self._faces = self._modules.faces
-        self._sender = Sender(self._modules, self._observer.catch_up_with, lambda _operation, _status: None)
+        self._sender = Sender(self._modules, self._observer.catch_up_with, self._operations.add)
         self.follower = Follower(self.journal)
         self.follower.add(log_transitions)
+        self._metrics = Metrics(self.journal, self._current.copy, self._operations)
         self._checks = HealthChecks(self)
         # Threads hold the parts, never the pool: one that nobody holds any more closes itself.
-        self._finalizer = weakref.finalize(self, _abandon, self._observer, self._checks)
+        self._finalizer = weakref.finalize(self, _abandon, self._observer, self._checks, self._metrics)
         self._finalizer.atexit = False
         if health_checks is not None:
             self.start_health_checks(every=health_checks)
 
+    @counts_errors("register")
     def register(self, name: str, address: str, *, namespace: str | None = None, options: PoolOptions | None = None) -> None:
         """Make a module reachable. Nothing is dialled before its first call.
 
@@ -124,6 +137,7 @@ class ClientPool:
             raise unknown(self._modules.keys(), name)
         return face
 
+    @counts_errors("unregister")
     def unregister(self, name: str | ModuleKey) -> bool:
         """Take a module away; its channel closes when the calls under way on it have ended (at most `drain` seconds).
 
@@ -134,9 +148,11 @@ class ClientPool:
         """
         key = self._modules.find(name)
         if key is None:
+            self._operations.add("unregister", "unchanged")
             return False
         return self._carry_out(Unregister(key)).status == "ok"
 
+    @counts_errors("reconnect")
     def reconnect(self, name: str | ModuleKey) -> None:
         """Connect afresh, now: a new channel without the old one's backoff. Calls under way on the old one end well.
 
@@ -180,7 +196,8 @@ class ClientPool:
         Raises:
             SendError: it was not answered. The subclass says what can be done: NotReadyError, UnavailableError, SendTimeoutError,
                 MessageTooLargeError, ... Each carries module, address, code, reason, and state and last failure of the connection.
-            UnknownModuleError, AmbiguousModuleError, PoolClosedError, OptionsError
+            ModuleGoneError: it was unregistered meanwhile, so nothing was sent.
+            UnknownModuleError, AmbiguousModuleError, PoolClosedError, ForkedPoolError, OptionsError
 
         Example:
             >>> ClientPool().send("http-module-v1", to="node.port", payload=b"{}")
@@ -189,7 +206,6 @@ class ClientPool:
 
         Source: the page's Error Handling.
         """
-        self._check_open("send")
         sent = Message(to, payload, timeout, wire, wait_for_ready, sender, edge, depth)
         return self._sender.send(name, sent)
 
@@ -207,7 +223,6 @@ class ClientPool:
         depth: int = 0,
     ) -> bytes:
         """As `send`, for `await`: no thread waits, and a coroutine that is cancelled gives the call up."""
-        self._check_open("send_async")
         sent = Message(to, payload, timeout, wire, wait_for_ready, sender, edge, depth)
         return await self._sender.send_async(name, sent)
 
@@ -223,6 +238,7 @@ class ClientPool:
             return self._current.copy()
         return {watched.shown: watched.look() for watched in self._modules.channels()}
 
+    @counts_errors("health_check")
     def health_check(self) -> dict[str, State]:
         """Warn of each module that is not READY, ask it to connect, and return these modules with their states.
 
@@ -238,6 +254,7 @@ class ClientPool:
                 log.warning("connection not ready: %(module)s is %(state)s", fields, extra={"tinypool": fields})
                 watched.look(connect=True)
         self._observer.hurry()
+        self._operations.add("health_check", "ok")
         return lagging
 
     def start_health_checks(self, every: float = 30.0) -> None:
@@ -269,14 +286,76 @@ class ClientPool:
         question = self._ask("until", name, state)
         self._judge(await until(self._observer, question, lambda: self._begin(question), timeout), question, timeout)
 
+    def serve_metrics(self, port: int = 9464, address: str = "127.0.0.1") -> "MetricsServer":
+        """Let Prometheus scrape this pool over HTTP, until the server or the pool is closed. Each call opens one more server.
+
+        Args:
+            port: 0 takes a free one.
+            address: where to listen; only this machine comes to the default, "0.0.0.0" lets in everybody who reaches it.
+
+        Returns:
+            The server, with its `url`, its `port` and `close()`.
+
+        Raises:
+            OptionsError: the port is taken, or the port or address is none.
+            PoolClosedError: after `close`.
+
+        Example:
+            >>> with ClientPool() as pool:
+            ...     pool.serve_metrics(port=0).url
+            'http://127.0.0.1:.../metrics'
+
+        Source: the page's Metrics; 9464 is where OpenTelemetry's exporters for Prometheus listen.
+        """
+        self._check_usable("serve_metrics")
+        return self._metrics.serve(port, address)
+
+    def collector(self) -> "PoolCollector":
+        """This pool's metrics for a registry of your own, always the same object; one pool a registry.
+
+        The registry keeps the record alive: unregister the collector when the pool is closed.
+
+        Example:
+            >>> from prometheus_client import CollectorRegistry
+            >>> with ClientPool() as pool:
+            ...     CollectorRegistry().register(pool.collector())
+        """
+        return self._metrics.collector()
+
     def debug(self) -> None:
         """Log each connection with its target and state, for a service that wants no frames.
+
+        The target is what gRPC dials, as `dns:///127.0.0.1:50051`.
 
         Source: the page's Debug.
         """
         for watched in self._modules.channels():
-            fields = {"module": watched.shown, "target": watched.identity.address, "state": str(State.from_code(watched.seen))}
+            target = parse_address(watched.identity.address).target
+            fields = {"module": watched.shown, "target": target, "state": str(watched.look())}
             log.info("pool connection: %(module)s at %(target)s is %(state)s", fields, extra={"tinypool": fields})
+
+    def channelz(self) -> Found:
+        """What gRPC core counts of every open channel at this moment: its subchannels, and their sockets.
+
+        Retired channels that still drain are among them. A channel that goes away meanwhile is left out.
+
+        It reads in the caller's thread and holds none of the pool's locks, so the record goes on meanwhile; 1000 connected
+        modules take 0.7 s of it.
+
+        Raises:
+            ForkedPoolError: the pool is another process's.
+
+        >>> with ClientPool() as pool:
+        ...     pool.register("http-module-v1", "127.0.0.1:50051")
+        ...     [(str(channel.key), subchannels) for channel, subchannels in pool.channelz().items()]
+        [('http-module-v1', ())]
+
+        Source: gRFC A14.
+        """
+        self._check_usable("channelz")
+        counters = Counters(self.journal.clock)
+        read = {channel: counters.subchannels(number) for channel, number in self._observer.open_channels().items()}
+        return {channel: found for channel, found in read.items() if found is not None}
 
     def options_of(self, key: ModuleKey) -> PoolOptions:
         """The settings that a module has, or had when it was last registered."""
@@ -302,6 +381,7 @@ class ClientPool:
         """
         if os.getpid() != self._pid:
             return  # the threads and connections are the parent's
+        self._metrics.close()
         self._checks.stop()
         self._carry_out(Close())
         self._observer.close(drain)
@@ -333,8 +413,15 @@ class ClientPool:
             return f"<{type(self).__name__} closed>"
         if os.getpid() != self._pid:
             return f"<{type(self).__name__} of process {self._pid}>"
-        listed = ", ".join(f"{name}: {state}" for name, state in self.health().items())
-        return f"<{type(self).__name__} {len(self)} module{'' if len(self) == 1 else 's'}{': ' if listed else ''}{listed}>"
+        calls, failed = self.journal.totals().numbers[:, [CALLS, FAILED_CALLS]].sum(axis=0).tolist()
+        return told_pool(
+            type(self).__name__,
+            self.health(),
+            checked_every=self._checks.every,
+            draining=self._observer.draining,
+            calls=calls,
+            failed_calls=failed,
+        )
 
     def _ipython_key_completions_(self) -> list[str]:
         return list(self)
@@ -342,7 +429,8 @@ class ClientPool:
     def _carry_out(self, command: Command) -> Tell:
         self._check_usable(type(command).__name__.lower())
         tell = self._modules.change(command)
-        if tell.text and tell.status != "unchanged":
+        self._operations.add(tell.operation, tell.status)
+        if tell.status != "unchanged":
             self.journal.mark(tell.text, kind=MarkKind.ACTION, key=tell.key)
             log.info("%s", tell.text if tell.key is None else f"{tell.key}: {tell.text}")
         return tell
@@ -402,6 +490,7 @@ def _state(state: State | str) -> State:
         raise OptionsError("state", state, f"one of {', '.join(State)}") from None
 
 
-def _abandon(observer: Observer, checks: HealthChecks) -> None:
+def _abandon(observer: Observer, checks: HealthChecks, metrics: Metrics) -> None:
+    metrics.abandon()
     checks.abandon()
     observer.abandon()

@@ -71,6 +71,8 @@ class PooledChannel(grpc.Channel):
         self._route = Route(channel, identity, calls)
         self._state = state
         self._gone = ""
+        self.line: object | None = None
+        """For the pool's sender: what it keeps with this channel."""
 
     # For everybody: the interface of grpc.Channel. Generated code says `_registered_method`, which must reach the channel below.
 

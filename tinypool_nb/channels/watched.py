@@ -123,7 +123,8 @@ class Watched:
 
         `now`: nanoseconds on the record's clock, taken before the call.
         """
-        node = self._find(channelz)
+        number = self.find()
+        node = None if number is None else channelz.channel(number)
         if node is None:
             self.is_drained = True
             rows += self.infer(now) if self.closed_at is None else self.infer(now, State.SHUTDOWN, "closed by the pool")
@@ -152,10 +153,11 @@ class Watched:
             if number not in parent.subchannels and not self._history.is_trying(number):
                 del self._subchannels[number]
 
-    def _find(self, channelz: Channelz) -> Node | None:
+    def find(self) -> int | None:
+        """The channel's channelz id; None if core has not listed it."""
         if self._node is None:
             self._node = directory.claim(tag(self.identity.number))
-        return None if self._node is None else channelz.channel(self._node)
+        return self._node
 
     def _read_subchannel(self, channelz: Channelz, number: int, parent: Node, now: int) -> list[Attempt]:
         trace, peer = self._subchannels[number]

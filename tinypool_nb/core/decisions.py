@@ -7,7 +7,7 @@ Source: the page's Register, Unregister and Close, with its reconciler's rules.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from tinypool_nb.core.addresses import Address
 from tinypool_nb.core.keys import ModuleKey, need_key
@@ -15,6 +15,10 @@ from tinypool_nb.core.options import PoolOptions
 from tinypool_nb.errors import OptionsError, PoolClosedError, shown
 
 Kept = TypeVar("Kept")
+
+Operation = Literal["register", "unregister", "reconnect", "health_check", "close", "send"]
+Status = Literal["ok", "unchanged", "replaced", "error"]
+"""How an operation went, as the page's metric names it: `error` is an exception, of which no `Tell` tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +101,15 @@ class Tell:
     key: ModuleKey | None
     text: str
     """The verb first."""
-    operation: str
-    status: str
-    """ok | unchanged | replaced, as the page's metric names them."""
+    operation: Operation
+    status: Status
 
 
 Action = Open | Retire | Tell
 
 
 def decide(table: Table, command: Command) -> tuple[Table, tuple[Action, ...]]:
-    """The table after `command`, and the actions to perform, in order.
+    """The table after `command`, and the actions to perform, in order; the last one is a `Tell`.
 
     >>> from tinypool_nb.core.addresses import parse_address
     >>> key, address = ModuleKey(None, "http-module-v1"), parse_address("127.0.0.1:50051")
@@ -165,7 +168,7 @@ def _reconnect(table: Table, asked: object) -> tuple[Table, tuple[Action, ...]]:
 
 def _close(table: Table) -> tuple[Table, tuple[Action, ...]]:
     if table.closed:
-        return table, ()
+        return table, (Tell(None, "close: was closed already", "close", "unchanged"),)
     retirements = tuple(Retire(key) for key in table.entries)
     return replace(table, entries=MappingProxyType({}), closed=True), (*retirements, Tell(None, "close", "close", "ok"))
 

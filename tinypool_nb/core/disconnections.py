@@ -18,6 +18,8 @@ _HTTP2 = (
     *("REFUSED_STREAM", "CANCEL", "COMPRESSION_ERROR", "CONNECT_ERROR", "ENHANCE_YOUR_CALM", "INADEQUATE_SECURITY", "HTTP_1_1_REQUIRED"),
 )
 _GOAWAY = re.compile(r"GOAWAY received(?:; Error code: (\d+))?", re.IGNORECASE)
+USUAL = ("connection reset", "connection timed out", "socket error", "GOAWAY NO_ERROR", "GOAWAY ENHANCE_YOUR_CALM", UNKNOWN_ERROR)
+"""The values that are met in practice: a process that ends, a peer that does not answer, one that drains, one that has too many pings."""
 _CONNECTING = re.compile(r"failed to connect|connections to all backends failing|handshake", re.IGNORECASE)
 """A failed attempt to connect, whose words may be those of a lost connection."""
 _WORDS = (
@@ -44,7 +46,7 @@ def disconnect_error(reason: str) -> str:
     if goaway is None:
         return UNKNOWN_ERROR
     number = int(goaway[1] or 0)
-    return f"GOAWAY {_HTTP2[number] if number < len(_HTTP2) else number}"
+    return f"GOAWAY {_HTTP2[number] if number < len(_HTTP2) else 'UNKNOWN'}"  # a peer may send any number, and a label should not
 
 
 class Disconnections:

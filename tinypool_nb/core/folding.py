@@ -18,7 +18,7 @@ from tinypool_nb.core.disconnections import Disconnections
 from tinypool_nb.core.events import Attempt, Call, ChannelIdentity, Outcome, Transition
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.latency import Histogram
-from tinypool_nb.core.states import UNKNOWN, State
+from tinypool_nb.core.states import CODES, UNKNOWN, State
 
 NO_TIME: int = np.iinfo(np.int64).min
 """Stands in int64 columns of nanoseconds for "no such time"; it is numpy's and pandas' NaT."""
@@ -106,8 +106,9 @@ class Ledger:
         return True
 
     def _turn_to(self, channel: ChannelIdentity) -> None:
+        is_another = channel != self.channel
         self.channel = channel
-        if self.opening is not None and self.opening.state is State.SHUTDOWN:
+        if is_another and self.opening is not None and self.opening.state is State.SHUTDOWN:
             self.lost = NO_TIME  # somebody ended it: the time until it was registered again is no time to recover
 
     def fold_attempt(self, row: Attempt) -> None:
@@ -126,7 +127,8 @@ class Ledger:
         self.numbers[CALLS] += 1
         if code is not Code.OK:
             self.numbers[FAILED_CALLS] += 1
-            if reason and channel == self.channel:
+            # Core's own code for a lost connection; under any other, words such as "connection reset" are about something of the module's.
+            if code is Code.UNAVAILABLE and reason and channel == self.channel:
                 self.disconnections.told(end, reason)
         histogram = self.latencies.get((method, code))
         if histogram is None:
@@ -153,6 +155,14 @@ class Totals(NamedTuple):
     losts: list[int]
     numbers: npt.NDArray[np.int64]
     """Shape (modules, NUMBERS): the totals, without the open intervals."""
+
+    def states(self) -> npt.NDArray[np.int8]:
+        """The code of the state of each module's current channel; UNKNOWN in a gap and before its first row."""
+        return np.array([UNKNOWN if row is None else CODE_OF[row.state] for row in self.openings], np.int8)
+
+    def since(self) -> npt.NDArray[np.int64]:
+        """Since when each has been in it, nanoseconds; NO_TIME before its first row."""
+        return np.array([NO_TIME if row is None else row.time for row in self.openings], np.int64)
 
 
 class Folding:
@@ -192,6 +202,22 @@ class Folding:
             ledger = self.ledger(channel)
             ledger.opening, ledger.last_reason, ledger.lost = opening, last_reason, lost
             ledger.numbers = array("q", numbers.tobytes())
+
+
+def times_in_states(
+    numbers: npt.NDArray[np.int64], states: npt.NDArray[np.int8], since: npt.NDArray[np.int64], now: int
+) -> npt.NDArray[np.int64]:
+    """Nanoseconds of each module in each state, the gap at the end, shape (modules, 6); the open interval counts up to `now`.
+
+    `numbers`, `states` and `since` are those of `Totals`, which who asks has mostly made already.
+
+    >>> numbers = np.zeros((1, NUMBERS), np.int64)
+    >>> times_in_states(numbers, np.array([State.READY.code], np.int8), np.array([1_000]), 1_500).tolist()
+    [[0, 0, 500, 0, 0, 0]]
+    """
+    times = numbers[:, [*CODES.values(), UNKNOWN]]
+    times[np.arange(len(times)), states] += np.where(since == NO_TIME, 0, np.maximum(now - np.where(since == NO_TIME, now, since), 0))
+    return times
 
 
 def interval_ends(modules: npt.NDArray[np.integer], times: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -62,18 +62,25 @@ class TraceClock:
             last_try: take the stamps as they are; if all lie beside the phase by the same amount, it is the phase that
                 has moved (a machine that slept), and it is learnt anew.
         """
-        stamps = [nanoseconds(event["timestamp"]) - offset for event in events]
-        if self._phase is None and stamps:
-            self._phase = stamps[-1] % MILLISECOND
+        times, right = self.times([event["timestamp"] for event in events], offset, last_try=last_try)
+        return [TraceEvent(time, event["description"]) for time, event in zip(times, events, strict=True)], right
+
+    def times(self, stamps: Sequence[str], offset: int, *, last_try: bool = False) -> tuple[list[int], bool]:
+        """As `read`, of stamps that are no events: core counts the times of its sockets in the same way.
+
+        >>> TraceClock(epoch=0).times(["1970-01-01T00:00:05.001000300Z"], offset=0)
+        ([5001000300], True)
+        """
+        moments = [nanoseconds(stamp) - offset for stamp in stamps]
+        if self._phase is None and moments:
+            self._phase = moments[-1] % MILLISECOND
         phase = self._phase or 0
-        beside = [(stamp - phase + MILLISECOND // 2) % MILLISECOND - MILLISECOND // 2 for stamp in stamps]
+        beside = [(moment - phase + MILLISECOND // 2) % MILLISECOND - MILLISECOND // 2 for moment in moments]
         right = all(-PHASE_TOLERANCE < off < PHASE_TOLERANCE for off in beside)
         if not right and last_try and max(beside) - min(beside) < PHASE_TOLERANCE:
             self._phase = phase = (phase + beside[-1]) % MILLISECOND
             beside = [off - beside[-1] for off in beside]
-        return [
-            TraceEvent(self._epoch + stamp - off, event["description"]) for stamp, off, event in zip(stamps, beside, events, strict=True)
-        ], right
+        return [self._epoch + moment - off for moment, off in zip(moments, beside, strict=True)], right
 
 
 class Trace:

@@ -6,6 +6,7 @@ import time
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+from tinypool_nb.core.differences import differences
 from tinypool_nb.core.events import Mark, MarkKind
 from tinypool_nb.core.keys import ModuleKey, need_key
 from tinypool_nb.core.options import Backoff
@@ -81,11 +82,22 @@ class Record:
         return frames.summary(self.journal, now=self.now())
 
     def connections(self) -> pd.DataFrame:
-        """A row a connection that is open: address, transport, state, since when, attempts, last error."""
+        """A row a connection that was open at the end: address, target, settings, state, since when, attempts, calls, last error.
+
+        What only gRPC core could tell of it (`resolved`, `sockets`, `keepalives_sent`) is no longer known.
+        """
         from tinypool_nb.views import frames
 
         self.catch_up()
-        return frames.connections(self.journal)
+        return frames.connections(self.journal, options=self.settings())
+
+    def settings(self) -> dict[ModuleKey, str]:
+        """What the settings of each module say that the defaults do not, in a few words; of those whose settings the record tells."""
+        details = self.describe()
+        own, common = details.get("module_options"), details.get("options")
+        own = own if isinstance(own, dict) else {}
+        stored = {key: own.get(str(key), common) for key in self.known()}
+        return {key: differences(options) for key, options in stored.items() if isinstance(options, dict)}
 
     def marks(self) -> pd.DataFrame:
         """The labelled moments: notes, actions of a person, and what the record says of itself."""
@@ -125,7 +137,8 @@ class Record:
 
         self.catch_up()
         key = need_key(self.known(), module)
-        return figures.backoff_plot(self.attempts(), self.backoff(key), module=str(key), theme=theme)
+        transport = next((channel.transport for channel in self.journal.totals().channels if channel.key == key), "")
+        return figures.backoff_plot(self.attempts(), self.backoff(key), module=str(key), transport=transport, theme=theme)
 
     def backoff(self, key: ModuleKey) -> Backoff:
         """The settings by which the module's attempts are spaced; the page's defaults if the record does not say."""

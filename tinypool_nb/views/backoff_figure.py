@@ -79,7 +79,9 @@ def keeps_to(gap: Gap, backoff: Backoff) -> bool:
     return outlasted and abs(gap.seconds - gap.lasted) <= TOLERANCE
 
 
-def backoff_plot(attempts: pd.DataFrame, backoff: Backoff, *, module: str | ModuleKey, theme: Theme = "light") -> go.Figure:
+def backoff_plot(
+    attempts: pd.DataFrame, backoff: Backoff, *, module: str | ModuleKey, transport: str = "", theme: Theme = "light"
+) -> go.Figure:
     """The real gap after each failed attempt against the specification's window: 80 to 120 % of the wait, give or take 100 ms.
 
     The axis of seconds is logarithmic where waits differ much. `figure.layout.meta["description"]` is a text alternative.
@@ -88,6 +90,7 @@ def backoff_plot(attempts: pd.DataFrame, backoff: Backoff, *, module: str | Modu
         attempts: as `tinypool_nb.views.frames` makes it; other modules than `module` are left out.
         backoff: the settings of the module's channel.
         module: its shown key.
+        transport: how its channel is secured; "" to leave that out.
         theme: "light" or "dark". The paper is transparent.
     """
     palette = palette_of(theme)
@@ -100,7 +103,7 @@ def backoff_plot(attempts: pd.DataFrame, backoff: Backoff, *, module: str | Modu
     layout = common_layout(
         palette,
         title=f"Backoff of {for_plotly(cut(one_line(name), 60))}",
-        subtitle=f"{summary} · {rules}",
+        subtitle=" · ".join(part for part in (summary, rules, transport) if part),
         top=TOP,
         height=TOP + _PLOT_HEIGHT + BOTTOM,
         width=None,

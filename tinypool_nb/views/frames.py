@@ -4,7 +4,7 @@ All times are UTC. A state that nobody knows (in a gap) is a missing value.
 """
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -14,12 +14,12 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.api.types import union_categoricals
 
+from tinypool_nb.core.addresses import parse_address
 from tinypool_nb.core.codes import Code
 from tinypool_nb.core.events import ChannelIdentity, Mark
 from tinypool_nb.core.folding import (
     ATTEMPTS,
     CALLS,
-    CODE_OF,
     DISCONNECTIONS,
     FAILED_CALLS,
     FAILURES,
@@ -28,12 +28,16 @@ from tinypool_nb.core.folding import (
     TIME_TO_RECOVER,
     Totals,
     interval_ends,
+    times_in_states,
 )
-from tinypool_nb.core.states import CODES, STATES, UNKNOWN, State
-from tinypool_nb.errors import OptionsError
+from tinypool_nb.core.keys import ModuleKey
+from tinypool_nb.core.states import STATES, UNKNOWN, State
+from tinypool_nb.core.subchannels import Found
+from tinypool_nb.errors import AddressError, OptionsError
 from tinypool_nb.journal.journal import Batch, Journal
 from tinypool_nb.journal.tables import Categories, Column, Dictionary, Rows, code_type
-from tinypool_nb.views.schemas import CATEGORY, SCHEMAS, TEXT, TIME
+from tinypool_nb.views.channelz_frames import counted
+from tinypool_nb.views.schemas import CATEGORY, COUNT_IF_KNOWN, SCHEMAS, TEXT, TIME
 
 __all__ = [
     "SCHEMAS",
@@ -59,6 +63,8 @@ SECOND = 1e9
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 """Columns of `latency`."""
 
+_MISSING = -1
+"""Stands in columns of counts for one that nobody knows."""
 _INTERVAL_COLUMNS = ("time", "namespace", "module", "address", "generation", "state", "reason", "evidence")
 
 
@@ -179,7 +185,8 @@ def summary(journal: Journal, now: int | None = None) -> pd.DataFrame:
     """
     totals = journal.totals()
     rows = _modules(totals, "last_reason")
-    times = _times_in_states(totals, rows, journal.clock.now() if now is None else now)
+    until = journal.clock.now() if now is None else now
+    times = times_in_states(totals.numbers, rows.columns["state"], rows.columns["since"], until)
     known = times[:, : State.SHUTDOWN.code].sum(axis=1)
     gap, ready = times[:, UNKNOWN], times[:, State.READY.code]
     numbers = totals.numbers
@@ -198,10 +205,28 @@ def summary(journal: Journal, now: int | None = None) -> pd.DataFrame:
     return _frame("summary", Rows(0, columns, rows.categories), copy=True)
 
 
-def connections(journal: Journal) -> pd.DataFrame:
-    """One row for each module whose current channel is not shut down: where it is, in which state, and since when."""
-    rows = _modules(journal.totals(), "last_error")
-    return _frame("connections", rows.take(rows.columns["state"] != State.SHUTDOWN.code))  # which copies
+def connections(journal: Journal, *, options: Mapping[ModuleKey, str] | None = None, found: Found | None = None) -> pd.DataFrame:
+    """One row for each module whose current channel is not shut down: where it is, in which state, and since when.
+
+    Parameters:
+        options: what is to be said of each module's settings; missing for the others.
+        found: what gRPC core counts of the channels; missing for those that are not among them.
+    """
+    totals = journal.totals()
+    rows = _modules(totals, "last_error")
+    told = counted(found or {}, totals.channels)
+    texts = {"resolved": told.resolved, "options": [(options or {}).get(channel.key) for channel in totals.channels]}
+    coded = {name: _coded(values) for name, values in texts.items()}
+    columns: dict[str, Column] = {
+        **rows.columns,
+        **{name: codes for name, (codes, _) in coded.items()},
+        "sockets": _counts(told.sockets),
+        "keepalives_sent": _counts(told.keepalives_sent),
+        "calls": totals.numbers[:, CALLS],
+        "failed_calls": totals.numbers[:, FAILED_CALLS],
+    }
+    categories = {**rows.categories, **{name: categories for name, (_, categories) in coded.items()}}
+    return _frame("connections", Rows(0, columns, categories).take(columns["state"] != State.SHUTDOWN.code))  # which copies
 
 
 def _timed(name: str, rows: Rows) -> pd.DataFrame:
@@ -241,8 +266,8 @@ def _modules(totals: Totals, reason: str) -> Rows:
     reasons, reason_categories = _coded(totals.last_reasons)
     columns: dict[str, Column] = {
         **identities.columns,
-        "state": np.array([UNKNOWN if row is None else CODE_OF[row.state] for row in totals.openings], np.int8),
-        "since": np.array([NO_TIME if row is None else row.time for row in totals.openings], np.int64),
+        "state": totals.states(),
+        "since": totals.since(),
         "attempts": totals.numbers[:, ATTEMPTS],
         "failures": totals.numbers[:, FAILURES],
         reason: reasons,
@@ -258,6 +283,7 @@ def _identities(channels: tuple[ChannelIdentity, ...]) -> Rows:
         "namespace": _coded([channel.key.namespace for channel in channels]),
         "module": _coded([channel.key.name for channel in channels]),
         "address": _coded([channel.address for channel in channels]),
+        "target": _coded([_target(channel.address) for channel in channels]),
         "transport": _coded([channel.transport for channel in channels]),
     }
     columns: dict[str, Column] = {name: codes for name, (codes, _) in coded.items()}
@@ -265,18 +291,22 @@ def _identities(channels: tuple[ChannelIdentity, ...]) -> Rows:
     return Rows(0, columns, {name: categories for name, (_, categories) in coded.items()})
 
 
+def _counts(values: Sequence[int | None]) -> npt.NDArray[np.int64]:
+    return np.array([_MISSING if value is None else value for value in values], np.int64)
+
+
+@lru_cache(maxsize=4096)  # since one new address among a thousand would have all parsed again
+def _target(address: str) -> str | None:
+    """What gRPC dials for that address; None if a recording of other people's tells one that is none."""
+    try:
+        return parse_address(address).target
+    except AddressError:
+        return None
+
+
 def _coded(values: Sequence[str | None]) -> tuple[Column, Categories]:
     dictionary = Dictionary()
     return dictionary.encode(values), Categories(dictionary, len(dictionary.values))
-
-
-def _times_in_states(totals: Totals, modules: Rows, now: int) -> npt.NDArray[np.int64]:
-    """Nanoseconds of each module in each state, the gap at the end, shape (modules, 6); the open interval counts up to `now`."""
-    times = totals.numbers[:, [*CODES.values(), UNKNOWN]]
-    since = modules.columns["since"]
-    open_for = np.where(since == NO_TIME, 0, np.maximum(now - np.where(since == NO_TIME, now, since), 0))
-    times[np.arange(len(times)), modules.columns["state"]] += open_for
-    return times
 
 
 def _frame(name: str, rows: Rows, *, copy: bool = False) -> pd.DataFrame:
@@ -289,6 +319,8 @@ def _frame(name: str, rows: Rows, *, copy: bool = False) -> pd.DataFrame:
         elif column.dtype == CATEGORY:
             categories = _category_type(rows.categories[column.name])
             columns[column.name] = pd.Categorical.from_codes(values, dtype=categories, validate=False)
+        elif column.dtype == COUNT_IF_KNOWN:
+            columns[column.name] = pd.arrays.IntegerArray(values, mask=values == _MISSING)
         elif column.dtype == TEXT:
             columns[column.name] = _category_type(rows.categories[column.name]).categories.take(values)
         else:

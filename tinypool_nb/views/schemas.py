@@ -12,6 +12,8 @@ from tinypool_nb.core.states import State
 TIME = "datetime64[ns, UTC]"
 CATEGORY = "category"
 TEXT = "str"
+COUNT_IF_KNOWN = "Int64"
+"""A count that may be missing."""
 
 
 class Column(NamedTuple):
@@ -33,6 +35,10 @@ def _seconds(name: str, meaning: str) -> Column:
 
 def _count(name: str, meaning: str) -> Column:
     return Column(name, "int64", "1", meaning)
+
+
+def _time(name: str, meaning: str) -> Column:
+    return Column(name, TIME, "ns", f"{meaning}; NaT if never")
 
 
 _NAMESPACE = Column("namespace", CATEGORY, "", "the module's Kubernetes namespace; missing if it was registered by hand")
@@ -116,13 +122,58 @@ _CONNECTIONS = (
     _NAMESPACE,
     _MODULE,
     _ADDRESS,
+    Column("target", CATEGORY, "", "what gRPC dials, in its canonical form; missing if the address is none of ours"),
+    Column("resolved", CATEGORY, "", 'the peers of its subchannels, joined by ", "; "" if it has none yet; missing in a recording'),
     _TRANSPORT,
+    Column("options", CATEGORY, "", 'what its settings say that the defaults do not; "" if nothing; missing if the record does not tell'),
     _CURRENT_STATE,
     _SINCE,
     _GENERATION,
     _ATTEMPTS,
     _FAILURES,
+    Column("sockets", COUNT_IF_KNOWN, "1", "connections that it has now; missing in a recording"),
+    Column("keepalives_sent", COUNT_IF_KNOWN, "1", "keepalive pings sent on these connections; missing in a recording"),
+    _CALLS,
+    _FAILED_CALLS,
     Column("last_error", CATEGORY, "", 'the last reason of a failure; "" if there was none'),
+)
+
+_SUBCHANNEL = Column("subchannel", "int64", "", "gRPC core's channelz id of the subchannel, as in `attempts`")
+_PEER = Column("peer", CATEGORY, "", "the resolved address")
+
+_SUBCHANNELS = (
+    _NAMESPACE,
+    _MODULE,
+    _ADDRESS,
+    _GENERATION,
+    _SUBCHANNEL,
+    _PEER,
+    Column("state", CATEGORY, "", "the subchannel's state at this moment", State),
+    _count("calls_started", "calls that were sent to this peer"),
+    _count("calls_succeeded", "calls among them that ended with OK"),
+    _count("calls_failed", "calls among them that ended with another code"),
+    _time("last_call", "when the last of them began"),
+    _count("sockets", "connections that it has now"),
+)
+
+_SOCKETS = (
+    _NAMESPACE,
+    _MODULE,
+    _ADDRESS,
+    _GENERATION,
+    _SUBCHANNEL,
+    Column("socket", "int64", "", "gRPC core's channelz id of the socket"),
+    Column("local", CATEGORY, "", "our end"),
+    Column("remote", CATEGORY, "", "the peer's end"),
+    _count("streams_started", "calls that were sent on it"),
+    _count("streams_succeeded", "streams among them that both sides ended in order, whatever the call's code"),
+    _count("streams_failed", "streams among them that were reset"),
+    _count("messages_sent", "messages of its calls"),
+    _count("messages_received", "messages of its calls"),
+    _count("keepalives_sent", "keepalive pings"),
+    _time("last_stream", "when the last call was sent on it"),
+    _time("last_sent", "when the last message or keepalive ping was sent; before the first, when the connection was made"),
+    _time("last_received", "when the last message was received"),
 )
 
 _MARKS = (
@@ -171,6 +222,8 @@ SCHEMAS: Mapping[str, tuple[Column, ...]] = MappingProxyType(
         "marks": _MARKS,
         "calls": _CALL_ROWS,
         "latency": _LATENCY,
+        "subchannels": _SUBCHANNELS,
+        "sockets": _SOCKETS,
     }
 )
 """The columns of each frame, in their order."""

@@ -1,0 +1,1 @@
+"""The pool's numbers for Prometheus: counted as they come, put together only when somebody scrapes."""

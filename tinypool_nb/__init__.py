@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tinypool_nb.errors import ForkedPoolError as ForkedPoolError
     from tinypool_nb.errors import GrpcLoadedError as GrpcLoadedError
     from tinypool_nb.errors import GrpcVersionError as GrpcVersionError
+    from tinypool_nb.errors import HeldError as HeldError
     from tinypool_nb.errors import LabError as LabError
     from tinypool_nb.errors import MessageRefusedError as MessageRefusedError
     from tinypool_nb.errors import MessageTooLargeError as MessageTooLargeError
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from tinypool_nb.errors import ModuleFailedError as ModuleFailedError
     from tinypool_nb.errors import ModuleGoneError as ModuleGoneError
     from tinypool_nb.errors import ModuleNameError as ModuleNameError
+    from tinypool_nb.errors import NotHeldError as NotHeldError
     from tinypool_nb.errors import NotReadyError as NotReadyError
     from tinypool_nb.errors import OptionsError as OptionsError
     from tinypool_nb.errors import PoolClosedError as PoolClosedError
@@ -71,6 +73,7 @@ _HOMES = {
     "ForkedPoolError": "tinypool_nb.errors",
     "GrpcLoadedError": "tinypool_nb.errors",
     "GrpcVersionError": "tinypool_nb.errors",
+    "HeldError": "tinypool_nb.errors",
     "Keepalive": "tinypool_nb.core.options",
     "Lab": "tinypool_nb.lab",
     "LabError": "tinypool_nb.errors",
@@ -82,6 +85,7 @@ _HOMES = {
     "ModuleGoneError": "tinypool_nb.errors",
     "ModuleKey": "tinypool_nb.core.keys",
     "ModuleNameError": "tinypool_nb.errors",
+    "NotHeldError": "tinypool_nb.errors",
     "NotReadyError": "tinypool_nb.errors",
     "OptionsError": "tinypool_nb.errors",
     "Pool": "tinypool_nb.notebook.pool",
@@ -121,6 +125,7 @@ __all__ = [
     "ForkedPoolError",
     "GrpcLoadedError",
     "GrpcVersionError",
+    "HeldError",
     "Keepalive",
     "Lab",
     "LabError",
@@ -132,6 +137,7 @@ __all__ = [
     "ModuleGoneError",
     "ModuleKey",
     "ModuleNameError",
+    "NotHeldError",
     "NotReadyError",
     "OptionsError",
     "Pool",

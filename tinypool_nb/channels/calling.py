@@ -177,7 +177,7 @@ class Sender:
             # as it may be lost in the next moment too: gRPC then connects anew, or says why not. Nothing is refused unasked.
             if watched is not None and watched.seen != READY:
                 state = watched.look()
-                if state is not State.READY and state is not State.IDLE:
+                if state is not State.READY and state is not State.IDLE and not watched.held:  # if it is held, the call itself says so
                     raise not_ready(self._failure(face, watched, state))
         return face, line, call
 

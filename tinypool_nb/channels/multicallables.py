@@ -69,6 +69,8 @@ class Routed:
         while True:
             tenure = self._route.current  # held until the call has ended or is under way: see Tenure
             try:
+                if tenure.gate is not None:
+                    tenure.gate()
                 generation, opened = self._opened
                 if generation != tenure.generation:
                     opened = self._route.open(tenure, self._method.open)
@@ -88,6 +90,8 @@ class Routed:
             tenure = self._route.current
             counted: Counted | None = None
             try:
+                if tenure.gate is not None:
+                    tenure.gate()
                 try:
                     counted = free.pop()
                 except IndexError:
@@ -101,8 +105,7 @@ class Routed:
                 if tenure is self._route.current or not str(error).startswith(CLOSED):
                     raise
             except BaseException as error:
-                if counted is not None and _ends_a_call(error):
-                    log.fail(counted, self._name, start, error)
+                self._fail(log, counted, start, error)
                 raise
             else:
                 break
@@ -115,6 +118,11 @@ class Routed:
             log.append(Call(counted.channel, self._name, epoch + start, epoch + end, OK, counted.sent, counted.received, ""))
             self._give_back(counted)
         return result
+
+    def _fail(self, log: CallLog, counted: Counted | None, start: int, error: BaseException) -> None:
+        """Write down a call that ended so, if one began: what is held, or gone, takes none."""
+        if counted is not None and _ends_a_call(error):
+            log.fail(counted, self._name, start, error)
 
     def _counted(self, tenure: Tenure | Ended) -> Counted:
         """A new multicallable on the tenure's channel, with counters around its serializers."""

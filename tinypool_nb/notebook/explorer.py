@@ -6,9 +6,11 @@ import weakref
 from typing import TYPE_CHECKING
 
 from tinypool_nb.errors import PoolClosedError
+from tinypool_nb.notebook.stepping import step_verbs
+from tinypool_nb.widgets.live import LiveTimeline
 from tinypool_nb.widgets.panel import Panel
-from tinypool_nb.widgets.picture import TimelinePicture
 from tinypool_nb.widgets.register import RegisterForm
+from tinypool_nb.widgets.stepper import StepperWidget
 from tinypool_nb.widgets.verbs import Verbs
 from tinypool_nb.widgets.worker import Worker
 
@@ -23,10 +25,11 @@ def explorer(pool: Pool) -> Panel:
     """A panel of `pool`, which it does not keep alive."""
     journal, publisher, worker, verbs = pool.journal, pool.publisher, Worker(), verbs_of(pool)
     sections = {
-        "Timeline": TimelinePicture(journal, publisher),
+        "Timeline": LiveTimeline(journal, publisher),
         "Connections": RegisterForm(journal, publisher, worker, verbs),
+        "Step by step": StepperWidget(journal, publisher, worker, step_verbs(pool)),
     }
-    return Panel(journal, publisher, worker, verbs, sections)
+    return Panel(journal, publisher, worker, verbs, sections, folded=("Step by step",))
 
 
 def verbs_of(pool: Pool) -> Verbs:

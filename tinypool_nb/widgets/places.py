@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 STALE = 1.0
 """Seconds after which a picture of what goes on is drawn anew, though nothing has changed."""
 
+CHEAP = 0.25
+"""Seconds that a drawing behind a view may take after each cell: it takes 30 ms with 10 modules, 0.7 s with 1000."""
 REST = 20
-"""A drawing behind a view is not repeated before it has rested for so many times what it took: 0.7 s with 1000 modules, 30 ms with 10."""
+"""One that takes longer is not repeated before so many times what it took have passed."""
 
 NOTHING = {"text/plain": "", "text/html": ""}
 
@@ -99,7 +101,7 @@ class Places:
             self._show(view=self._greeted or self._displayed or _names_cells(self._shell))
             self._displayed = False
             age = time.monotonic() - self._drawn_at
-            rested = not self._greeted or age > REST * self._cost  # behind a view it is for later, and may not slow every cell down
+            rested = not self._greeted or self._cost < CHEAP or age > REST * self._cost  # behind a view it may not slow every cell down
             if self._picture is not None and rested and (age > STALE or self._drawn != self._changed()):
                 self._picture.update(self._drawing(), raw=True)  # type: ignore[no-untyped-call]
 

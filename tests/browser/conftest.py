@@ -90,7 +90,6 @@ def started(notebooks: Path, home: Path) -> tuple[subprocess.Popen[bytes], int]:
             f"--ServerApp.root_dir={notebooks}",
             "--ServerApp.disable_check_xsrf=True",  # else it refuses to end a kernel
             "--IdentityProvider.token=",  # who is on this machine may enter; there is nothing to find
-            "--ServerApp.disable_check_xsrf=True",  # else it refuses to end kernels
             "--LabApp.news_url=None",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             "--LabApp.expose_app_in_browser=True",

@@ -188,4 +188,3 @@ def test_hostile_names_are_text_in_every_form(fake_browser: FakeBrowser) -> None
         panel = pool.panel()
         bundle = panel._repr_mimebundle_()
         assert name not in bundle["text/html"]
-        assert name not in panel.sections["Timeline"].value

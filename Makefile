@@ -6,7 +6,7 @@ BIN  := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS     := $(VENV)/.tools
 
-.PHONY: help demo test test-all lint format bench clean
+.PHONY: help demo test test-all lint format bench pictures clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ format: $(TOOLS) ## lay the code out as `make lint` wants it
 
 bench: $(TOOLS) ## measure, and print the figures beside their bars
 	$(BIN)/python tests/benchmarks/run.py
+
+pictures: $(TOOLS) ## draw the README's picture of the panel anew
+	$(BIN)/python tests/browser/pictures.py
 
 clean: ## remove the virtual environment and what tools left behind
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

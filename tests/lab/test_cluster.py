@@ -102,6 +102,19 @@ def test_a_resource_that_somebody_took_away_stays_away(cluster: Lab) -> None:
     assert module.state is ServerState.KILLED
 
 
+def test_a_resource_that_is_there_before_its_module_is_told_the_address(cluster: Lab) -> None:
+    made = cluster.resources.create("http-module-v1", labels={"tier": "web"})
+    module = cluster.start("http-module-v1")
+    told = cluster.resources.get("http-module-v1")
+    assert (told["metadata"]["uid"], told["metadata"]["labels"]) == (made["metadata"]["uid"], {"tier": "web"})
+    assert told["status"]["addr"] == module.address
+
+
+def test_several_modules_start_with_their_resources(cluster: Lab) -> None:
+    modules = cluster.start_all(["a", "b", "c"], namespace="staging")
+    assert addresses(cluster) == {f"staging/{module.name}": module.address for module in modules}
+
+
 def test_remove_works_without_an_api_server_too(lab: Lab) -> None:
     class Diary:
         heard: list[Action]

@@ -155,16 +155,7 @@ class Lab:
     def _start(
         self, names: list[str], port: int | None, replicas: int, min_ping_interval: float, mode: TlsMode | None, *, namespace: str | None
     ) -> tuple[Module, ...]:
-        for name in names:
-            parse_key(name, namespace)
-            if self._cluster is not None:
-                self._cluster.check(name, namespace)
-            elif namespace is not None:
-                raise OptionsError("namespace", namespace, "a lab without an API server knows none; tp.Lab(kubernetes=True) does")
-            if name in self._modules:
-                raise LabError(f"{shown(name)} is in this lab already; lab[{shown(name)}].restart() starts it anew")
-        if len(set(names)) < len(names):
-            raise LabError(f"{shown(names)} holds a name twice")
+        self._check_names(names, namespace)
         _check("replicas", replicas, 1, 100)
         if port is not None:
             _check("port", port, 1, 65_536 - replicas)
@@ -196,10 +187,23 @@ class Lab:
             self._modules[name] = module
             self._ports.taken.update(module.ports)
             announce(Action("start", name, module.address))
+            modules.append((module, resource))
+        for module, resource in modules:  # all of them run and are known by now, whatever becomes of this
             if resource is not None:
                 resource.publish(module.address)
-            modules.append(module)
-        return tuple(modules)
+        return tuple(module for module, _ in modules)
+
+    def _check_names(self, names: list[str], namespace: str | None) -> None:
+        for name in names:
+            parse_key(name, namespace)
+            if self._cluster is not None:
+                self._cluster.check(name, namespace)
+            elif namespace is not None:
+                raise OptionsError("namespace", namespace, "a lab without an API server knows none; tp.Lab(kubernetes=True) does")
+            if name in self._modules:
+                raise LabError(f"{shown(name)} is in this lab already; lab[{shown(name)}].restart() starts it anew")
+        if len(set(names)) < len(names):
+            raise LabError(f"{shown(names)} holds a name twice")
 
     def _forget(self, name: str) -> None:
         self._ports.taken.difference_update(self._modules.pop(name).ports)

@@ -32,6 +32,7 @@ class ApiServer(Server):
         Raises:
             LabError: it does not answer.
         """
+        self._process.said.clear()  # an answer that an interrupted question left
         self._processes.say(self._process, json.dumps({"verb": verb, **arguments}))
         return json.loads(self._processes.next_line(self._process, f"the lab's API server did not {verb}", ANSWERING))
 

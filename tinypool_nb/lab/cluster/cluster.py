@@ -7,6 +7,7 @@ import secrets
 import shutil
 import tempfile
 import weakref
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tinypool_nb.lab.certificates import Certificates, TlsMode
 from tinypool_nb.lab.cluster.access import USER
 from tinypool_nb.lab.cluster.api import NAME, Api, ApiServer
 from tinypool_nb.lab.cluster.objects import RULE_OF_NAMES, is_name
-from tinypool_nb.lab.cluster.resources import Resources, complete_status
+from tinypool_nb.lab.cluster.resources import NotFoundError, Resources, complete_status
 from tinypool_nb.lab.cluster.settings import ApiSecrets, ApiSettings, Kubernetes
 from tinypool_nb.lab.ports import Ports
 from tinypool_nb.lab.processes import Processes
@@ -90,21 +91,26 @@ class Publication:
         self.namespace = namespace
 
     def publish(self, address: str) -> None:
-        """Make the resource, and say where the module is."""
-        self._resources.create(self._name, namespace=self.namespace, addr=address)
+        """Say where the module is; make the resource, if nobody did yet."""
+        if not self._tell(address):
+            self._resources.create(self._name, namespace=self.namespace, addr=address)
 
     def move(self, address: str) -> None:
-        """Say where it is now; a resource that somebody took away is left alone."""
-        if self._is_there():
-            self._resources.patch_status(self._name, complete_status(self._name, {"addr": address}), namespace=self.namespace)
+        """Say where it is now; a resource that somebody took away stays away."""
+        self._tell(address)
 
     def remove(self) -> None:
         """Take it away; quiet if somebody did already."""
-        if self._is_there():
+        with suppress(NotFoundError):
             self._resources.delete(self._name, namespace=self.namespace)
 
-    def _is_there(self) -> bool:
-        return any(found["metadata"]["name"] == self._name for found in self._resources.list(namespace=self.namespace))
+    def _tell(self, address: str) -> bool:
+        """Whether there is a resource to tell."""
+        try:
+            self._resources.patch_status(self._name, complete_status(self._name, {"addr": address}), namespace=self.namespace)
+        except NotFoundError:
+            return False
+        return True
 
 
 def kubeconfig(url: str, *, token: str, roots: str | None, namespace: str) -> dict[str, Any]:

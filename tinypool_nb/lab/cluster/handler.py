@@ -165,9 +165,11 @@ class Handler(BaseHTTPRequestHandler):
         """Send lines as they come, each in a chunk that is flushed, until it is over or the client has gone."""
         self._head(200, "application/json", ("Transfer-Encoding", "chunked"))
         self.wfile.flush()
+        there = select.poll()
+        there.register(self.connection, select.POLLIN)
         for piece in watch.lines():
             if not piece:
-                if select.select([self.connection], [], [], 0)[0]:
+                if there.poll(0):
                     raise ConnectionAbortedError  # a client says nothing in the midst of a watch: it hung up
                 continue
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))

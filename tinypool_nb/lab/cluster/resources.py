@@ -73,7 +73,7 @@ class Resources:
         }
         try:
             made = self._ask("POST", self._path(namespace), body)
-        except _NoNamespaceError:
+        except NotFoundError:  # there is no such namespace
             self._ask("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
             made = self._ask("POST", self._path(namespace), body)
         if addr is None and status is None:
@@ -134,9 +134,8 @@ class Resources:
         told: Object = json.loads(answer)
         if code < 300:
             return told
-        if code == 404 and told.get("details", {}).get("kind") == "namespaces":
-            raise _NoNamespaceError(told["message"])
-        raise LabError(f"the lab's API server answers {code} {told.get('reason')} to {method} {path}: {told.get('message')}")
+        message = f"the lab's API server answers {code} {told.get('reason')} to {method} {path}: {told.get('message')}"
+        raise NotFoundError(message) if code == 404 else LabError(message)
 
     def _send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
         """One request; over a new connection if the old one is of no use, as after a restart."""
@@ -166,8 +165,8 @@ class Resources:
             self._connection = None
 
 
-class _NoNamespaceError(LabError):
-    """The namespace of a new resource is not there."""
+class NotFoundError(LabError):
+    """There is no such resource, or no such namespace."""
 
 
 def complete_status(name: str, given: Mapping[str, Any]) -> Object:

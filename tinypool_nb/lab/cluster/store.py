@@ -83,9 +83,10 @@ class Store:
         self.compacted = FIRST
         """Before this revision nothing is known: pages of older lists are gone."""
         self._events: list[Event] = []
+        self.cached = FIRST
+        """From this revision on a watch can start: a server that starts has an empty watch cache, as a real one has."""
         self._read(journal)
         self.cached = self.revision
-        """From this revision on a watch can start: a server that starts has an empty watch cache, as a real one's."""
         self._journal = journal.open("ab", buffering=0)
 
     def _read(self, journal: Path) -> None:
@@ -172,5 +173,5 @@ class Store:
 
     def _compact(self, revision: int) -> None:
         self.compacted = revision
-        self.cached = max(getattr(self, "cached", revision), revision)
+        self.cached = max(self.cached, revision)
         self._events = self.since(revision)

@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -190,16 +189,3 @@ def make_space(server: "Server", http: Http) -> Iterator[Callable[[], Space]]:
 @pytest.fixture
 def space(make_space: Callable[[], Space]) -> Space:
     return make_space()
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], object]], None]:
-    """Ask again and again, where no event can be awaited."""
-
-    def until(is_so: Callable[[], object]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not is_so():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-
-    return until

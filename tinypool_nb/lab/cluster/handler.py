@@ -6,7 +6,7 @@ import ssl
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from time import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tinypool_nb.lab.cluster.access import OPERATOR, UNCHECKED, Access, Wish
@@ -142,7 +142,8 @@ class Handler(BaseHTTPRequestHandler):
             case "list":
                 self._send(200, list_objects(self.state.store, _selection(route, query), query))
             case "watch":
-                self._watch(Watch(self.state.store, self.state.faults, _selection(route, query), query, **self._pace()))
+                state, selection = self.state, _selection(route, query)
+                self._watch(Watch(state.store, state.faults, selection, query, bookmark_every=state.bookmark_every))
             case "create" if route.namespace and not route.name:
                 self._send(201, self.changes.create(route.namespace, decode(body), writer).encoded + b"\n")
             case "update" if route.name:
@@ -157,9 +158,6 @@ class Handler(BaseHTTPRequestHandler):
                 self._send(200, encode_list(gone, {"resourceVersion": str(self.state.store.revision), "continue": ""}))
             case _:
                 self._send(404, NO_PAGE, kind=TEXT)
-
-    def _pace(self) -> dict[str, Any]:
-        return {"bookmark_every": self.state.bookmark_every}
 
     def _watch(self, watch: Watch) -> None:
         """Send lines as they come, each in a chunk that is flushed, until it is over or the client has gone."""

@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("-o", "--out", type=Path, default=Path("tinypool-demo"), help="the folder to write to (default: %(default)s)")
     demo.set_defaults(run=_demo)
     _add_metrics(commands)
+    _add_doctor(commands)
     return parser
 
 
@@ -81,6 +82,21 @@ def _add_metrics(commands: Any) -> None:
     tls.add_argument("--key", metavar="FILE", help="the private key of the certificate")
     tls.add_argument("--server-name", metavar="NAME", help="the name in the modules' certificates, where it is not the host of the address")
     metrics.set_defaults(run=_metrics)
+
+
+def _add_doctor(commands: Any) -> None:
+    doctor = commands.add_parser(
+        "doctor",
+        help="print what a cluster needs, so that TinyModules can be discovered",
+        epilog="example: tinypool-nb doctor --print-rbac --namespace tinysystems | kubectl apply -f -",
+    )
+    what = doctor.add_mutually_exclusive_group(required=True)
+    what.add_argument("--print-rbac", action="store_true", help="a service account that may read TinyModules")
+    what.add_argument("--print-crd", action="store_true", help="the TinyModule resource, for a cluster without the operator")
+    where = doctor.add_mutually_exclusive_group()
+    where.add_argument("--namespace", default="tinysystems", metavar="NAME", help="which namespace it may read (default: %(default)s)")
+    where.add_argument("--all-namespaces", action="store_true", help="it may read all of them")
+    doctor.set_defaults(run=_doctor)
 
 
 def _module(text: str) -> tuple[ModuleKey, str]:
@@ -132,6 +148,13 @@ def _metrics(options: argparse.Namespace) -> int:
         pool.health_check()
         pool.start_health_checks(every=options.health_checks)
         ended.get()
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from tinypool_nb import manifests
+
+    print(manifests.definition() if options.print_crd else manifests.rbac(options.namespace, all_namespaces=options.all_namespaces), end="")
     return 0
 
 

@@ -7,6 +7,7 @@ On its stdin, each about the server that the kernel gave that number:
     {"server": 1, "start": ["-m", "tinypool_nb.lab.server", ...]}     arguments of this Python
     {"server": 1, "signal": "SIGKILL"}
     {"server": 1, "say": "stop 5"}                                    a line for the server's stdin
+    {"remove": "/tmp/..."}                                            a folder that nothing of the lab leaves behind
     {"end": true}                                                     as the end of stdin, which a forked child of the kernel can hold off
 
 On its stdout:
@@ -76,6 +77,7 @@ class Guard:
     def __init__(self, kernel: int) -> None:
         self.kernel = kernel
         self.children: dict[int, Child] = {}
+        self.folders: list[str] = []
         self.selector = selectors.DefaultSelector()
         self.requests = Lines(sys.stdin.fileno())
         self.listen(self.requests.pipe, self.serve_requests)
@@ -105,6 +107,7 @@ class Guard:
                 os.kill(child.pid, signal.SIGKILL)
             for child in self.children.values():
                 os.waitpid(child.pid, 0)
+            self.remove_folders()
 
     def report(self, number: int, **facts: object) -> None:
         """Send one line to the kernel."""
@@ -119,6 +122,9 @@ class Guard:
             if "end" in request:
                 self.requests.ended = True
                 return
+            if "remove" in request:
+                self.folders.append(request["remove"])
+                continue
             number = request["server"]
             if "start" in request:
                 self.start(number, request["start"])
@@ -127,6 +133,14 @@ class Guard:
                     os.kill(child.pid, signal.Signals[request["signal"]])
                 else:
                     self.say(child, request["say"])
+
+    def remove_folders(self) -> None:
+        """Remove what was put on disk for the servers: with the kernel gone, nobody else does."""
+        if self.folders:
+            import shutil  # which takes longer than all the rest here
+
+            for folder in self.folders:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def start(self, number: int, arguments: list[str]) -> None:
         """Start a server, in a process group of its own."""

@@ -1,19 +1,26 @@
 """The lab: starts modules to break, and leaves nothing behind."""
 
 import threading
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from tinypool_nb.core.keys import parse_key
 from tinypool_nb.errors import LabError, OptionsError, shown
 from tinypool_nb.lab.actions import Action, announce
 from tinypool_nb.lab.certificates import Certificates, TlsMode
+from tinypool_nb.lab.cluster.settings import Kubernetes
 from tinypool_nb.lab.modules import Module
 from tinypool_nb.lab.ports import PORTS, Ports
 from tinypool_nb.lab.processes import Processes
 from tinypool_nb.lab.servers import Server, ServerSettings, started
+
+if TYPE_CHECKING:
+    from tinypool_nb.lab.cluster.api import Api
+    from tinypool_nb.lab.cluster.cluster import Cluster
+    from tinypool_nb.lab.cluster.resources import Resources
 
 
 class Lab:
@@ -27,20 +34,77 @@ class Lab:
             pool.register(module.name, module.address)
             module.freeze()
 
+    With `kubernetes=True` it has an API server, too, which serves its modules as TinyModule resources:
+
+        with tp.Lab(kubernetes=True) as lab:
+            module = lab.start("http-module-v1")
+            pool.discover(kubeconfig=lab.kubeconfig)
+            module.move()
+            lab.api.kill()
+
     Args:
+        kubernetes: whether it has an API server; a `tinypool_nb.lab.Kubernetes` says how it is to be.
         ports: where to start servers whose port is not given; below 32768, since a module that restarts must find its port free.
 
     Raises:
-        OptionsError: `ports` is no range of ports.
+        OptionsError: `ports` is no range of ports, or `kubernetes` is neither a bool nor a `Kubernetes`.
+        LabError: the API server did not start.
     """
 
-    def __init__(self, *, ports: range = PORTS) -> None:
+    def __init__(self, *, kubernetes: bool | Kubernetes = False, ports: range = PORTS) -> None:
         if not isinstance(ports, range) or not ports or not 1 <= min(ports) <= max(ports) <= 65_535:
             raise OptionsError("ports", ports, "a range of ports from 1 to 65535, such as range(20_000, 32_768)")
         self._ports = Ports(ports)
         self._modules: dict[str, Module] = {}
+        if not isinstance(kubernetes, bool | Kubernetes):
+            raise OptionsError("kubernetes", kubernetes, "True, False or a tinypool_nb.lab.Kubernetes")
         self._processes = Processes()
         self._starting = threading.Lock()
+        self._cluster: Cluster | None = None
+        if kubernetes is not False:
+            self._cluster = self._start_cluster(kubernetes)
+
+    def _start_cluster(self, kubernetes: Literal[True] | Kubernetes) -> "Cluster":
+        from tinypool_nb.lab.cluster.cluster import Cluster
+
+        options = Kubernetes() if kubernetes is True else kubernetes
+        try:
+            return Cluster(self._processes, self._ports, options, self._certificates if options.tls else None)
+        except BaseException:
+            self._processes.close()
+            raise
+
+    @property
+    def api(self) -> "Api":
+        """The API server, to break.
+
+        Raises:
+            LabError: this lab has none.
+        """
+        return self._with_cluster().api
+
+    @property
+    def resources(self) -> "Resources":
+        """The resources in the API server, to be made, changed and deleted by hand.
+
+        Raises:
+            LabError: this lab has no API server.
+        """
+        return self._with_cluster().resources
+
+    @property
+    def kubeconfig(self) -> str:
+        """The path of a file by which the official client, kubectl and `pool.discover` reach the API server; removed with the lab.
+
+        Raises:
+            LabError: this lab has no API server.
+        """
+        return str(self._with_cluster().kubeconfig)
+
+    def _with_cluster(self) -> "Cluster":
+        if self._cluster is None:
+            raise LabError("this lab has no API server; tp.Lab(kubernetes=True) has one")
+        return self._cluster
 
     def start(
         self,
@@ -50,8 +114,9 @@ class Lab:
         replicas: int = 1,
         min_ping_interval: float = 5.0,
         tls: TlsMode | str | bool | None = None,
+        namespace: str | None = None,
     ) -> Module:
-        """Start a module and wait until it serves.
+        """Start a module and wait until it serves; with `kubernetes=True` there is a resource that tells its address then.
 
         Args:
             name: what it is called here and in its answers.
@@ -60,35 +125,37 @@ class Lab:
             min_ping_interval: seconds between two keepalive pings that it permits; the modules in the field permit 5.
             tls: None or False serves plaintext; True or "server" serves TLS, "mutual" asks clients for a certificate too. Bad on
                 purpose: "expired", "other name" and "other CA" (see `TlsMode`). `module.tls` is what connects.
+            namespace: of its resource; None is the lab's, which is tinysystems unless told otherwise.
 
         Raises:
-            ModuleNameError: the name is refused.
+            ModuleNameError: the name is refused; with `kubernetes=True` it must be a resource's name.
             OptionsError: a setting is.
             LabError: it did not start, for example since another process has the port, or a module of this name is there already.
         """
         with self._starting:
-            return self._start([name], port, replicas, min_ping_interval, TlsMode.parse(tls))[0]
+            return self._start([name], port, replicas, min_ping_interval, TlsMode.parse(tls), namespace=namespace)[0]
 
     def start_all(
-        self, names: Iterable[str], *, replicas: int = 1, min_ping_interval: float = 5.0, tls: TlsMode | str | bool | None = None
+        self,
+        names: Iterable[str],
+        *,
+        replicas: int = 1,
+        min_ping_interval: float = 5.0,
+        tls: TlsMode | str | bool | None = None,
+        namespace: str | None = None,
     ) -> tuple[Module, ...]:
         """Start several modules at the same time and wait until all serve; see `start`."""
         with self._starting:
-            return self._start(list(names), None, replicas, min_ping_interval, TlsMode.parse(tls))
+            return self._start(list(names), None, replicas, min_ping_interval, TlsMode.parse(tls), namespace=namespace)
 
     @cached_property
     def _certificates(self) -> Certificates:
         return Certificates()
 
     def _start(
-        self, names: list[str], port: int | None, replicas: int, min_ping_interval: float, mode: TlsMode | None
+        self, names: list[str], port: int | None, replicas: int, min_ping_interval: float, mode: TlsMode | None, *, namespace: str | None
     ) -> tuple[Module, ...]:
-        for name in names:
-            parse_key(name)
-            if name in self._modules:
-                raise LabError(f"{shown(name)} is in this lab already; lab[{shown(name)}].restart() starts it anew")
-        if len(set(names)) < len(names):
-            raise LabError(f"{shown(names)} holds a name twice")
+        self._check_names(names, namespace)
         _check("replicas", replicas, 1, 100)
         if port is not None:
             _check("port", port, 1, 65_536 - replicas)
@@ -115,11 +182,31 @@ class Lab:
         modules = []
         for nth, name in enumerate(names):
             servers = launched[nth * replicas : (nth + 1) * replicas]
-            module = self._modules[name] = Module(name, servers, range(replicas), self._ports, threading.Lock(), tls=client)
+            resource = None if self._cluster is None else self._cluster.publication(name, namespace)
+            module = Module(name, servers, self._ports, tls=client, resource=resource, forget=weakref.WeakMethod(self._forget))
+            self._modules[name] = module
             self._ports.taken.update(module.ports)
             announce(Action("start", name, module.address))
-            modules.append(module)
-        return tuple(modules)
+            modules.append((module, resource))
+        for module, resource in modules:  # all of them run and are known by now, whatever becomes of this
+            if resource is not None:
+                resource.publish(module.address)
+        return tuple(module for module, _ in modules)
+
+    def _check_names(self, names: list[str], namespace: str | None) -> None:
+        for name in names:
+            parse_key(name, namespace)
+            if self._cluster is not None:
+                self._cluster.check(name, namespace)
+            elif namespace is not None:
+                raise OptionsError("namespace", namespace, "a lab without an API server knows none; tp.Lab(kubernetes=True) does")
+            if name in self._modules:
+                raise LabError(f"{shown(name)} is in this lab already; lab[{shown(name)}].restart() starts it anew")
+        if len(set(names)) < len(names):
+            raise LabError(f"{shown(names)} holds a name twice")
+
+    def _forget(self, name: str) -> None:
+        self._ports.taken.difference_update(self._modules.pop(name).ports)
 
     @property
     def modules(self) -> Mapping[str, Module]:
@@ -148,6 +235,8 @@ class Lab:
     def close(self) -> None:
         """End all servers; a second time nothing happens."""
         self._processes.close()
+        if self._cluster is not None:
+            self._cluster.close()
 
     def __enter__(self) -> Self:
         return self
@@ -157,6 +246,7 @@ class Lab:
 
     def __repr__(self) -> str:
         closed = "closed; " if self._processes.closed else ""
+        closed += "" if self._cluster is None else f"{self._cluster.api}; "
         return f"<Lab {closed}{' | '.join(str(module) for module in self._modules.values()) or 'no module yet'}>"
 
 

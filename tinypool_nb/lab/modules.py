@@ -2,7 +2,9 @@
 
 import math
 import threading
-from collections.abc import Callable, Iterable
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 from tinypool_nb.core.tls import Tls
 from tinypool_nb.errors import LabError, OptionsError, shown
@@ -45,8 +47,7 @@ class Breakable:
     @property
     def address(self) -> str:
         """Where to connect, ready for `pool.register`: `127.0.0.1:port`, of several servers `ipv4:127.0.0.1:port,127.0.0.1:port`."""
-        addresses = ",".join(server.address for server in self._servers)
-        return addresses if len(self._servers) == 1 else f"ipv4:{addresses}"
+        return _address(self._servers)
 
     @property
     def tls(self) -> Tls | None:
@@ -134,28 +135,6 @@ class Breakable:
             _each(servers, Server.await_end)
             self._replace([server.successor(server.port, patience=PATIENCE) for server in servers])
 
-    def move(self, *, grace: float = GRACE) -> str:
-        """Start it at a new port, then end the old one gracefully (a frozen one is killed), as when Kubernetes replaces a pod.
-
-        Args:
-            grace: seconds for the calls under way on the old one.
-
-        Returns:
-            The new address.
-
-        Raises:
-            LabError: it did not start; the old one serves on.
-            OptionsError: `grace` is not a number of seconds.
-        """
-        _check_grace(grace)
-        with self._changing:
-            former, left = self._servers, self.address
-            self._replace([server.successor(*self._ports.draw()) for server in former])
-        announce(Action("move", self.name, left))
-        _each(former, lambda server: server.stop(grace))
-        _each(former, lambda server: server.await_end(grace))
-        return self.address
-
     def __str__(self) -> str:
         servers = "; ".join(f"{server.state} at {server.address}, pid {server.pid}" for server in self._servers)
         return f"{self.name}: {servers}"
@@ -176,18 +155,131 @@ class Breakable:
         announce(Action(verb, self.name, self.address))
 
 
-class Replica(Breakable):
+class Resource(Protocol):
+    """What a cluster tells of a module; see `tinypool_nb.lab.cluster`."""
+
+    @property
+    def namespace(self) -> str:
+        """Where it is."""
+        ...
+
+    def move(self, address: str) -> None:
+        """Tell that the module is at that address now."""
+        ...
+
+    def remove(self) -> None:
+        """Tell of the module no more."""
+        ...
+
+
+class Movable(Breakable):
+    """What can be found at another address, too."""
+
+    def __init__(
+        self,
+        name: str,
+        servers: list[Server],
+        which: range,
+        ports: Ports,
+        changing: threading.Lock,
+        *,
+        tls: Tls | None,
+        resource: Resource | None,
+    ) -> None:
+        super().__init__(name, servers, which, ports, changing, tls=tls)
+        self._resource = resource
+
+    def move(self, *, grace: float = GRACE) -> str:
+        """Start it at a new port, then end the old one gracefully (a frozen one is killed), as when Kubernetes replaces a pod.
+
+        Args:
+            grace: seconds for the calls under way on the old one.
+
+        Returns:
+            The new address.
+
+        Raises:
+            LabError: it did not start; the old one serves on. Or it moved, and the lab's API server could not be told.
+            OptionsError: `grace` is not a number of seconds.
+        """
+        _check_grace(grace)
+        with self._changing:
+            former, left = self._servers, self.address
+            self._replace([server.successor(*self._ports.draw()) for server in former])
+        announce(Action("move", self.name, left))
+        try:
+            if self._resource is not None:
+                self._resource.move(_address(self._all))
+        finally:
+            _each(former, lambda server: server.stop(grace))
+            _each(former, lambda server: server.await_end(grace))
+        return self.address
+
+
+class Replica(Movable):
     """One of a module's servers, whichever process it is at the time."""
 
 
-class Module(Breakable):
-    """A module of the lab: an address and the servers behind it. `Lab.start` makes it."""
+class Module(Movable):
+    """A module of the lab: an address and the servers behind it. `Lab.start` makes it.
+
+    In a lab with `kubernetes=True` it has a TinyModule resource, which tells its address: `kill` leaves it, `move` changes it, and
+    `remove` takes it away.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        servers: list[Server],
+        ports: Ports,
+        *,
+        tls: Tls | None,
+        resource: Resource | None,
+        forget: "weakref.WeakMethod[Callable[[str], object]]",
+    ) -> None:
+        super().__init__(name, servers, range(len(servers)), ports, threading.Lock(), tls=tls, resource=resource)
+        self._forget = forget
+
+    @property
+    def namespace(self) -> str | None:
+        """Where its resource is; None without one."""
+        return None if self._resource is None else self._resource.namespace
+
+    def remove(self, *, grace: float = GRACE) -> None:
+        """Uninstall it: its resource is deleted first, then it ends gracefully (a frozen one is killed), and the lab forgets it.
+
+        Args:
+            grace: seconds for the calls under way.
+
+        Raises:
+            LabError: the lab's API server does not answer.
+            OptionsError: `grace` is not a number of seconds.
+        """
+        _check_grace(grace)
+        self._announce("remove")
+        if self._resource is not None:
+            self._resource.remove()
+        running = self._in(ServerState.SERVING, ServerState.FROZEN)
+        _each(running, lambda server: server.stop(grace))
+        _each(running, lambda server: server.await_end(grace))
+        forget = self._forget()
+        if forget is not None:
+            forget(self.name)
 
     @property
     def replicas(self) -> tuple[Replica, ...]:
         """Its servers one by one, with the same verbs."""
         return tuple(
-            Replica(self.name, self._all, range(index, index + 1), self._ports, self._changing, tls=self._tls) for index in self._which
+            Replica(
+                self.name,
+                self._all,
+                range(index, index + 1),
+                self._ports,
+                self._changing,
+                tls=self._tls,
+                resource=self._resource,
+            )
+            for index in self._which
         )
 
     @property
@@ -209,3 +301,8 @@ def _each(servers: Iterable[Server], act: Callable[[Server], object]) -> None:
 def _check_grace(grace: object) -> None:
     if isinstance(grace, bool) or not isinstance(grace, int | float) or not 0 <= grace < math.inf:
         raise OptionsError("grace", grace, "a number of seconds, 0 or more")
+
+
+def _address(servers: Sequence[Server]) -> str:
+    addresses = ",".join(server.address for server in servers)
+    return addresses if len(servers) == 1 else f"ipv4:{addresses}"

@@ -20,7 +20,7 @@ from tinypool_nb.errors import LabError
 CLOSING = 10.0
 """Seconds that the guard gets to end the processes and itself."""
 
-SignalName = Literal["SIGKILL", "SIGSTOP", "SIGCONT"]
+SignalName = Literal["SIGKILL", "SIGTERM", "SIGSTOP", "SIGCONT"]
 
 
 class Process:
@@ -68,20 +68,24 @@ class Processes:
     def start(self, *arguments: str) -> Process:
         """Ask for a process of this Python with these `arguments`; return at once."""
         process = self._heard.expect()
-        self._ask(process, start=["-P", *arguments])
+        self._ask({"server": process.number, "start": ["-P", *arguments]})
         return process
 
     def signal(self, process: Process, name: SignalName) -> None:
         """Send a signal to a process; nothing happens if it has ended."""
-        self._ask(process, signal=name)
+        self._ask({"server": process.number, "signal": name})
 
     def say(self, process: Process, line: str) -> None:
         """Write one line to a process's stdin; nothing happens if it has ended."""
-        self._ask(process, say=line)
+        self._ask({"server": process.number, "say": line})
 
     def wait(self, met: Callable[[], bool], timeout: float) -> bool:
         """Wait at most `timeout` seconds until `met()`, which is asked again whenever the guard has news; whether it is met."""
         return self._heard.wait(met, timeout)
+
+    def remove_at_end(self, folder: Path) -> None:
+        """Let the guard remove a folder with all that is in it, when the processes and this one have ended."""
+        self._ask({"remove": str(folder)})
 
     def next_line(self, process: Process, failure: str, timeout: float) -> str:
         """Wait for the next line that a process says: a new one tells by it that it serves.
@@ -106,12 +110,12 @@ class Processes:
         """Whether it was closed."""
         return not self._close.alive
 
-    def _ask(self, process: Process, **request: object) -> None:
+    def _ask(self, request: dict[str, object]) -> None:
         if self._made_in != os.getpid():
             raise LabError(f"this lab was made in process {self._made_in} and is used in its fork {os.getpid()}; make a new tp.Lab() here")
         if self.closed:
             raise LabError("the lab is closed and its servers are gone; tp.Lab() makes a new one")
-        line = json.dumps({"server": process.number, **request}).encode() + b"\n"
+        line = json.dumps(request).encode() + b"\n"
         try:
             with self._asking:
                 self._requests.write(line)

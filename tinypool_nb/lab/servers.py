@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from typing import ClassVar, Protocol, Self
 
 from tinypool_nb.errors import LabError, shown
-from tinypool_nb.lab.certificates import ServerIdentity
 from tinypool_nb.lab.processes import Processes
 
 STARTING = 20.0
@@ -42,7 +42,7 @@ class ServerSettings:
     min_ping_interval: float = 5.0
     """Seconds between two keepalive pings that it permits; who pings more often gets GOAWAY `too_many_pings`."""
     tls: bool = False
-    """Whether its first line on stdin is a `ServerIdentity`, by which it serves TLS."""
+    """Whether its first line on stdin is a secret: a `ServerIdentity`, by which it serves TLS."""
 
     def as_argument(self) -> str:
         """The settings as one argument; `parse` reads it back.
@@ -54,28 +54,38 @@ class ServerSettings:
         return json.dumps(asdict(self))
 
     @classmethod
-    def parse(cls, argument: str) -> "ServerSettings":
+    def parse(cls, argument: str) -> Self:
         """The settings that `as_argument` wrote."""
         fields = json.loads(argument)
         return cls(**{**fields, "ports": tuple(fields["ports"])})
 
 
+class Secret(Protocol):
+    """What a process is told on its stdin, where nobody else can read it."""
+
+    def as_line(self) -> str:
+        """Itself as one line, shorter than the 4096 bytes that a pipe takes in one piece."""
+        ...
+
+
 class Server:
     """One process that serves one module at one port. It is launched by being made; `await_serving` waits for it."""
 
-    def __init__(self, processes: Processes, settings: ServerSettings, identity: ServerIdentity | None = None) -> None:
+    program: ClassVar = "tinypool_nb.lab.server"
+
+    def __init__(self, processes: Processes, settings: ServerSettings, secret: Secret | None = None) -> None:
         self._processes = processes
-        self._settings = replace(settings, tls=identity is not None)
-        self._identity = identity
-        self._process = processes.start("-m", "tinypool_nb.lab.server", self._settings.as_argument())
-        if identity is not None:
-            processes.say(self._process, identity.as_line())
+        self._settings = replace(settings, tls=secret is not None)
+        self._secret = secret
+        self._process = processes.start("-m", self.program, self._settings.as_argument())
+        if secret is not None:
+            processes.say(self._process, secret.as_line())
         self.port = 0
         """Where it serves; 0 until it does."""
 
-    def successor(self, *ports: int, patience: float = 0.0) -> "Server":
+    def successor(self, *ports: int, patience: float = 0.0) -> Self:
         """Launch a server of the same settings, and the same certificate, at one of these ports."""
-        return Server(self._processes, replace(self._settings, ports=ports, patience=patience), self._identity)
+        return type(self)(self._processes, replace(self._settings, ports=ports, patience=patience), self._secret)
 
     @property
     def address(self) -> str:

@@ -1,0 +1,46 @@
+"""The yaml that a cluster needs: the TinyModule resource, and the rights to read it.
+
+    tinypool-nb doctor --print-rbac --namespace staging | kubectl apply -f -
+
+Source: Kubernetes, "Extend the Kubernetes API with CustomResourceDefinitions" and "Using RBAC Authorization".
+"""
+
+import re
+from importlib.resources import files
+
+from tinypool_nb.errors import OptionsError
+
+NAMESPACE = "tinysystems"
+"""The namespace that stands in the files."""
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def definition() -> str:
+    """The definition of the TinyModule resource.
+
+    >>> print(definition().splitlines()[2])
+    kind: CustomResourceDefinition
+    """
+    return _read("tinymodules")
+
+
+def rbac(namespace: str = NAMESPACE, *, all_namespaces: bool = False) -> str:
+    """The rights that discovery needs, with a service account that has them.
+
+    >>> print(rbac("staging").splitlines()[5].strip())
+    namespace: staging
+
+    Args:
+        namespace: of the service account, and of the role if it is one.
+        all_namespaces: a ClusterRole, for discovery in all namespaces; else a Role.
+
+    Raises:
+        OptionsError: that is no namespace.
+    """
+    if not _LABEL.fullmatch(namespace):
+        raise OptionsError("namespace", namespace, "at most 63 lower case letters, digits and hyphens, no hyphen at the ends")
+    return _read("rbac-cluster" if all_namespaces else "rbac-namespace").replace(f"namespace: {NAMESPACE}", f"namespace: {namespace}")
+
+
+def _read(name: str) -> str:
+    return files(__name__).joinpath(f"{name}.yaml").read_text(encoding="utf-8")

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tinypool_nb.errors import ForkedPoolError as ForkedPoolError
     from tinypool_nb.errors import GrpcLoadedError as GrpcLoadedError
     from tinypool_nb.errors import GrpcVersionError as GrpcVersionError
+    from tinypool_nb.errors import KubeconfigError as KubeconfigError
     from tinypool_nb.errors import LabError as LabError
     from tinypool_nb.errors import MessageRefusedError as MessageRefusedError
     from tinypool_nb.errors import MessageTooLargeError as MessageTooLargeError
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from tinypool_nb.errors import ModuleGoneError as ModuleGoneError
     from tinypool_nb.errors import ModuleNameError as ModuleNameError
     from tinypool_nb.errors import NotReadyError as NotReadyError
+    from tinypool_nb.errors import NotSyncedError as NotSyncedError
     from tinypool_nb.errors import OptionsError as OptionsError
     from tinypool_nb.errors import PoolClosedError as PoolClosedError
     from tinypool_nb.errors import RecordingError as RecordingError
@@ -72,6 +74,7 @@ _HOMES = {
     "GrpcLoadedError": "tinypool_nb.errors",
     "GrpcVersionError": "tinypool_nb.errors",
     "Keepalive": "tinypool_nb.core.options",
+    "KubeconfigError": "tinypool_nb.errors",
     "Lab": "tinypool_nb.lab",
     "LabError": "tinypool_nb.errors",
     "Mark": "tinypool_nb.core.events",
@@ -83,6 +86,7 @@ _HOMES = {
     "ModuleKey": "tinypool_nb.core.keys",
     "ModuleNameError": "tinypool_nb.errors",
     "NotReadyError": "tinypool_nb.errors",
+    "NotSyncedError": "tinypool_nb.errors",
     "OptionsError": "tinypool_nb.errors",
     "Pool": "tinypool_nb.notebook.pool",
     "PoolClosedError": "tinypool_nb.errors",
@@ -122,6 +126,7 @@ __all__ = [
     "GrpcLoadedError",
     "GrpcVersionError",
     "Keepalive",
+    "KubeconfigError",
     "Lab",
     "LabError",
     "Mark",
@@ -133,6 +138,7 @@ __all__ = [
     "ModuleKey",
     "ModuleNameError",
     "NotReadyError",
+    "NotSyncedError",
     "OptionsError",
     "Pool",
     "PoolClosedError",

@@ -94,6 +94,11 @@ def refused(known: Known, reason: str) -> Known:
     return replace(known, standing=Standing.REFUSED, reason=reason)
 
 
+def taken(known: Known) -> Known:
+    """What is known once the pool took a module that it had refused."""
+    return _standing(known.module, known.address, known.seen)
+
+
 def removed(known: Known) -> str:
     """What is to be told once a resource is gone; "" if its module was not in the pool."""
     return "" if known.address is None else f"removed, was at {known.address}"

@@ -74,12 +74,20 @@ def test_waits_double_up_to_ten_seconds_and_begin_anew_after_two_minutes_of_heal
     assert step(opened(course, now=10.0), Came.CUT, now=130.0)[1].wait == pytest.approx(0.6)
 
 
-def test_the_first_gone_waits_for_nothing_and_one_after_another_does() -> None:
+def test_what_is_gone_waits_for_nothing_and_one_after_another_does() -> None:
     course, next_ = step(watching(), Came.GONE)
     assert next_ == Step(0.0, None, 0)
     course, next_ = step(listed(course, "42", now=2.0, chance=half), Came.GONE, now=2.0)
     assert next_.wait > 0
-    assert step(listed(course, "43", now=3.0, chance=half), Came.GONE, now=124.0)[1].wait == 0.0
+    assert step(listed(course, "43", now=3.0, chance=half), Came.GONE, now=32.0)[1].wait == 0.0
+
+
+def test_after_an_outage_a_gone_version_is_not_waited_for_twice() -> None:
+    course = watching()
+    for _ in range(9):
+        course, next_ = step(course, Came.CUT)
+    assert next_.wait == 7.5
+    assert step(course, Came.GONE)[1] == Step(0.0, None, 0)
 
 
 def test_the_version_advances_with_what_was_applied() -> None:

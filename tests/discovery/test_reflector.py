@@ -200,7 +200,7 @@ def test_a_list_that_expires_between_two_pages_begins_anew_in_one_piece(server: 
     [
         (refuse(503, "ServiceUnavailable", "shutting down"), Came.BUSY, 1),
         (refuse(429, "TooManyRequests", "later"), Came.BUSY, 1),
-        (refuse(504, "Timeout", "Too large resource version: 41, current: 3"), Came.WRONG, 2),
+        (refuse(504, "Timeout", "Too large resource version: 41, current: 3"), Came.GONE, 2),
         (refuse(403, "Forbidden", "may not watch"), Came.REFUSED, 2),
         (refuse(400, "BadRequest", "no"), Came.WRONG, 2),
         (lambda request: bool(request.connection.shutdown(socket.SHUT_RDWR)) or True, Came.CUT, 1),

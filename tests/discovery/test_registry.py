@@ -96,6 +96,16 @@ def test_what_a_list_lacks_is_gone(books: Registry, pool: Pool) -> None:
     assert pool.there == {ModuleKey("b", "x"): B}
 
 
+def test_two_modules_at_one_address_say_so_and_one_stays_when_the_other_goes(books: Registry, pool: Pool) -> None:
+    book = books.open(Scope(SERVER, "a"))
+    for name in ("x", "y"):
+        books.seen(book, resource(A, name=name))
+    assert [(row.standing, row.reason) for row in books.rows()] == [(Standing.REGISTERED, "shared address: 2 modules name it")] * 2
+    books.gone(book, resource(A, name="y"))
+    assert pool.there == {KEY: A}
+    assert [row.reason for row in books.rows()] == [""]
+
+
 def test_what_the_pool_refuses_is_told_once_and_asked_for_again(books: Registry, pool: Pool, journal: Journal) -> None:
     book = books.open(Scope(SERVER, "a"))
     pool.refuses = OptionsError("Tls.roots", "ca.pem", "a file that is there")

@@ -6,7 +6,8 @@ The rules, each of which some Kubernetes client has learnt the hard way:
 - A connection that broke leaves the version good: watch again from it. A version that is gone (410), a watch that says something else, ends
   within a second without a word, or falls silent for longer than bookmarks leave it, does not: list again.
 - After trouble comes a wait that doubles from 0.8 to 10 s, by chance between half of it and all of it, and begins anew once all was
-  well for two minutes. The first 410 needs no wait: it is no fault of the server's.
+  well for two minutes. A version that is gone is no trouble of the server's and needs no wait, unless it was so half a minute ago: after
+  an outage the wait for it was paid already.
 - A list comes every 15 minutes anyway. A watch from a version that the server has yet to reach (its storage was restored from a backup) is
   silent for ever, with nobody to tell.
 
@@ -23,6 +24,8 @@ FIRST_WAIT = 0.8
 LONGEST_WAIT = 10.0
 HEALTH = 120.0
 """Seconds without trouble after which the waits begin anew."""
+GONE_AGAIN = 30.0
+"""Seconds within which a version that is gone once more is trouble."""
 RELIST = 900.0
 """Seconds from one list to the next, a tenth more or less."""
 WATCH = (300.0, 600.0)
@@ -41,7 +44,7 @@ class Came(StrEnum):
     ENDED = "ended"
     """A watch, in order, by the server."""
     GONE = "gone"
-    """410, as a status or within a watch: the version is too old."""
+    """410 or 504, as a status or within a watch: the version is too old, or of a future that the server has lost."""
     CUT = "cut"
     """The connection could not be made, or broke."""
     SILENT = "silent"
@@ -66,6 +69,8 @@ class Course:
     """When the next one is due."""
     wait: float = FIRST_WAIT
     """The longest that the next trouble makes it wait, seconds."""
+    gone: float | None = None
+    """When the version last was gone; None if it never was."""
     well_since: float | None = None
     """Since when there has been no trouble; None while there is."""
 
@@ -108,9 +113,10 @@ def next_step(course: Course, came: Came | None, *, now: float, chance: Chance, 
         case Came.ENDED if heard or lasted >= SHORTEST_WATCH:
             pass
         case Came.GONE:
-            calm = course.wait == FIRST_WAIT or _is_well(course, now)
-            course, wait = _troubled(replace(course, version=None), now, chance)
-            wait = 0.0 if calm else wait
+            again = course.gone is not None and now - course.gone < GONE_AGAIN
+            course = replace(course, version=None, gone=now)
+            if again:
+                course, wait = _troubled(course, now, chance)
         case Came.CUT | Came.BUSY:
             course, wait = _troubled(course, now, chance)
         case _:
@@ -142,10 +148,7 @@ def is_relist_due(course: Course, now: float) -> bool:
     return course.listed is None or now >= course.relist
 
 
-def _is_well(course: Course, now: float) -> bool:
-    return course.well_since is not None and now - course.well_since >= HEALTH
-
-
 def _troubled(course: Course, now: float, chance: Chance) -> tuple[Course, float]:
-    wait = FIRST_WAIT if _is_well(course, now) else course.wait
+    is_well = course.well_since is not None and now - course.well_since >= HEALTH
+    wait = FIRST_WAIT if is_well else course.wait
     return replace(course, wait=min(LONGEST_WAIT, 2 * wait), well_since=None), wait * (0.5 + 0.5 * chance())

@@ -198,7 +198,7 @@ def _error(status: dict[str, Any]) -> Trouble:
     if code == 410 or reason in {"Expired", "Gone"}:
         return Trouble(Came.GONE, message or "too old resource version", status=410)
     told = code if isinstance(code, int) else 0
-    came = Came.REFUSED if came_of(told) is Came.REFUSED else Came.WRONG
+    came = came_of(told) if came_of(told) in {Came.GONE, Came.REFUSED} else Came.WRONG
     return Trouble(came, ": ".join(filter(None, (str(reason or ""), message))) or "an error without a word", status=told)
 
 

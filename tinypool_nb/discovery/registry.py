@@ -6,6 +6,7 @@ registered stays, until one that covers as much has read the cluster: a cell tha
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
@@ -121,13 +122,16 @@ class Registry:
     def rows(self) -> Iterator[Known]:
         """All resources, those of the first discovery first; one that several know, once."""
         shown: set[tuple[ModuleKey, str]] = set()
+        at: Counter[str | None] = Counter(self._placed.copy().values())
         for book in self._in_order():
             for key, known in tuple(book.known.items()):
                 if (key, known.module.uid) in shown:
                     continue
                 shown.add((key, known.module.uid))
                 there = self._placed.get(key)
-                if known.address is None or known.standing is Standing.REFUSED or there in {None, known.address}:
+                if known.standing is Standing.REGISTERED and there == known.address and at[known.address] > 1:
+                    yield replace(known, reason=f"shared address: {at[known.address]} modules name it")
+                elif known.address is None or known.standing is Standing.REFUSED or there in {None, known.address}:
                     yield known
                 else:
                     yield replace(known, standing=Standing.SHADOWED, reason=f"another discovery has it at {there}")

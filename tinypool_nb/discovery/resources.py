@@ -133,6 +133,8 @@ class Resources:
 
     def trouble(self, error: Exception, *, watching: bool) -> Trouble:
         """What an error of the client's means, without a secret."""
+        if isinstance(error, AttributeError) and isinstance(error.__context__, ApiException):
+            error = error.__context__  # the client's 36.0.3 stumbles over an error of TLS
         match error:
             case Trouble():
                 found = error
@@ -223,12 +225,12 @@ def came_of(status: int) -> Came:
     >>> came_of(410), came_of(403), came_of(503)
     (<Came.GONE: 'gone'>, <Came.REFUSED: 'refused'>, <Came.BUSY: 'busy'>)
     """
-    if status == 410:
+    # 504 is "too large resource version": the server's storage was set back, and the version is of another past.
+    if status in {410, 504}:
         return Came.GONE
     if status in {401, 403, 404}:
         return Came.REFUSED
-    # 504 is "too large resource version": the server's storage was set back, and the version is of another past.
-    return Came.BUSY if status == 429 or (status >= 500 and status != 504) else Came.WRONG
+    return Came.BUSY if status == 429 or status >= 500 else Came.WRONG
 
 
 def _root(error: BaseException) -> str:
@@ -237,7 +239,7 @@ def _root(error: BaseException) -> str:
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
-        if isinstance(cause, http.client.IncompleteRead):
+        if isinstance(cause, http.client.IncompleteRead | http.client.RemoteDisconnected):
             return "the connection broke off"
         cause = cause.__cause__ or cause.__context__
     return f"{type(error).__name__}: {error}"

@@ -240,6 +240,7 @@ def test_the_same_discovery_again_replaces_the_first_without_a_flicker(
     again = pool.discover(kubeconfig=config)
     again.wait(10)
     assert (discovery.is_closed, again.is_closed) == (True, False)
+    assert pool.discoveries() == (again,)
     assert pool[HTTP] is channel
     assert pool.transitions().generation.max() == 1
     assert len(told(pool)) == 2
@@ -268,6 +269,7 @@ def test_closing_the_pool_ends_it_quickly(pool: tp.Pool, server: ApiServer, conf
     pool.close()
     assert time.monotonic() - began < 2.0
     assert (discovery.is_closed, other.is_closed) == (True, True)
+    assert pool.discoveries() == ()
     with pytest.raises(tp.PoolClosedError):
         pool.discover(kubeconfig=config)
 

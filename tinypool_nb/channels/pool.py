@@ -368,6 +368,10 @@ class ClientPool:
             own_module=own_module,
         )
 
+    def discoveries(self) -> "tuple[Discovery, ...]":
+        """The discoveries under way, the oldest first; each has its `status`."""
+        return self._discoveries.under_way()
+
     def debug(self) -> None:
         """Log each connection with its target and state, for a service that wants no frames.
 

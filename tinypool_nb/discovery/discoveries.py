@@ -58,9 +58,13 @@ class Discoveries:
                 if earlier.scope == scope:
                     earlier.close()
             discovery = Discovery(self._registry, book, cluster.source, self._journal.clock.now)
-            self._open = (*(each for each in self._open if not each.is_closed), discovery)
+            self._open = (*self.under_way(), discovery)
             _start(discovery, cluster)
             return discovery
+
+    def under_way(self) -> tuple[Discovery, ...]:
+        """Those that have not ended, the oldest first."""
+        return tuple(each for each in self._open if not each.is_closed)
 
     def known(self) -> Iterator[Known]:
         """All resources that were seen, and what became of them."""

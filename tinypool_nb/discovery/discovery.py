@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # they load the Kubernetes client
     from tinypool_nb.discovery.resources import Trouble
 
 SLOWEST_END = 2.0
-"""Seconds that `close` waits for the thread. It may be amid a name look-up, which nothing ends; then it ends by itself."""
+"""Seconds that `close` waits for the thread. What nothing can end, a name look-up or a connection under way, ends by itself, soon after."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,13 +162,18 @@ def test_a_right_to_list_alone_keeps_the_pool_equal_all_the_same(pool: tp.Pool, 
         return "watch=" in request.path and refuse(403, "Forbidden", "may not watch")(request)
 
     server.put(HTTP, A)
-    server.answers = [no_watch] * 8
+    server.answers = [no_watch] * 7  # a list and a watch by turns, but for the first
     discovery = pool.discover(kubeconfig=config)
     until(lambda: discovery.status.missing)
     assert discovery.status.missing is not None
     assert discovery.status.missing.verb == "watch"
     server.put(API, B)
     until(lambda: API in pool)
+    until(lambda: server.watches() > 2)
+    history = [text for text in told(pool) if not text.startswith("added")]
+    assert [text.partition(":")[0] for text in history] == ["refused"], "it is told once, not at each try"
+    until(lambda: discovery.status.missing is None, 30)
+    assert [text.partition(",")[0] for text in told(pool)][-1] == "the API server is back"
 
 
 def test_an_expired_token_is_told_and_a_new_one_is_taken_from_the_file(
@@ -184,8 +189,8 @@ def test_an_expired_token_is_told_and_a_new_one_is_taken_from_the_file(
     assert "the token has expired" in str(discovery.status)
     assert HTTP in pool
     kubeconfig(config, server.url, token="another-token")
-    discovery.wait(15)
-    assert discovery.status.missing is None
+    until(lambda: discovery.status.missing is None)
+    assert discovery.status.synced
 
 
 def test_a_resource_definition_that_is_not_there_is_told(pool: tp.Pool, server: ApiServer, config: Path) -> None:

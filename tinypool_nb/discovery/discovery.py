@@ -34,13 +34,16 @@ class DiscoveryStatus:
     last_error: str
     """The last one, also if it is over; "" if there was none."""
     missing: MissingRight | None
-    """What the API server refuses; None if nothing. Its `role` is the Role that would grant it, as YAML."""
+    """What the API server refuses; None if nothing. Its `role` is the Role that would grant it, as YAML.
+
+    Where only a watch is refused, the pool is kept by lists, some seconds apart.
+    """
     resource_version: str
     """Up to which change it was read; "" before the first list."""
 
     def __str__(self) -> str:
         if self.synced:
-            return "synced"
+            return "synced" if self.missing is None else f"synced by lists alone: {self.missing}"
         since = "not read yet" if self.stale_since is None else f"stale since {self.stale_since:%Y-%m-%d %H:%M:%S} UTC"
         why = self.last_error if self.missing is None else str(self.missing)
         return f"{since}{f': {why}' if why else ''}"
@@ -67,7 +70,8 @@ class Discovery:
         self._now = now
         self._status = DiscoveryStatus(synced=False, stale_since=None, last_error="", missing=None, resource_version="")
         self._heard: int | None = None
-        self._told: tuple[Came, int] | None = None
+        self._told: tuple[str, Came, int] | None = None
+        self._lost: int | None = None
         self._relisting = ""
         self._synced = threading.Event()
         self._thread: threading.Thread | None = None
@@ -139,17 +143,18 @@ class Discovery:
 
     def well(self, version: str, *, by_list: bool) -> None:
         """The pool has what the server says."""
-        away = None if self._told is None or self._heard is None else (self._now() - self._heard) / 1e9
         self._heard = self._now()
-        self._status = replace(self._status, synced=True, missing=None, resource_version=version)
+        is_over = self._told is None or not by_list or self._told[0] == "list"  # else the watch has yet to be let in again
+        missing = None if is_over else self._status.missing
+        self._status = replace(self._status, synced=True, missing=missing, resource_version=version)
         self._synced.set()
-        relisted, self._relisting = self._relisting if by_list else "", "" if by_list else self._relisting
-        if self._told is not None:
+        if by_list and self._relisting:
+            self._registry.tell(f"relisted: {self._relisting}")
+            self._relisting = ""
+        if self._told is not None and is_over:
             self._told = None
-            how = f"after {away:.1f} s" if away is not None else "at last"
-            self._registry.tell(f"the API server is back, {how}{f'; relisted ({relisted})' if relisted else ''}")
-        elif relisted:
-            self._registry.tell(f"relisted: {relisted}")
+            how = "at last" if self._lost is None else f"after {(self._now() - self._lost) / 1e9:.1f} s"
+            self._registry.tell(f"the API server is back, {how}")
 
     def troubled(self, trouble: "Trouble", verb: str) -> None:
         """A request did not end well."""
@@ -157,10 +162,13 @@ class Discovery:
         missing = MissingRight(refused, verb, self.scope.namespace, trouble.reason) if refused else None
         self._status = replace(self._status, synced=False, last_error=_error(trouble), missing=missing)
         self._synced.clear()
-        if trouble.came not in {Came.CUT, Came.BUSY, Came.REFUSED}:
+        if trouble.came is Came.GONE:
             self._relisting = trouble.reason
-        what = trouble.came, refused
-        if trouble.came is not Came.GONE and what != self._told:
+            return
+        what = verb, trouble.came, refused
+        if self._told is None:
+            self._lost = self._heard
+        if what != self._told:
             self._told = what
             self._registry.tell(f"lost the API server: {trouble.reason}" if missing is None else f"refused: {missing}")
 

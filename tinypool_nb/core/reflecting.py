@@ -7,7 +7,7 @@ The rules, each of which some Kubernetes client has learnt the hard way:
   within a second without a word, or falls silent for longer than bookmarks leave it, does not: list again.
 - After trouble comes a wait that doubles from 0.8 to 10 s, by chance between half of it and all of it, and begins anew once all was
   well for two minutes. A version that is gone is no trouble of the server's and needs no wait, unless it was so half a minute ago: after
-  an outage the wait for it was paid already.
+  an outage the wait for it was paid already. Nor does a watch that fell silent: an old server has no bookmarks for a resource that rests.
 - A list comes every 15 minutes anyway. A watch from a version that the server has yet to reach (its storage was restored from a backup) is
   silent for ever, with nobody to tell.
 
@@ -112,6 +112,8 @@ def next_step(course: Course, came: Came | None, *, now: float, chance: Chance, 
             pass
         case Came.ENDED if heard or lasted >= SHORTEST_WATCH:
             pass
+        case Came.SILENT:
+            course = replace(course, version=None)
         case Came.GONE:
             again = course.gone is not None and now - course.gone < GONE_AGAIN
             course = replace(course, version=None, gone=now)

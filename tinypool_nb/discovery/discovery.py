@@ -158,6 +158,8 @@ class Discovery:
 
     def troubled(self, trouble: "Trouble", verb: str) -> None:
         """A request did not end well."""
+        if trouble.came is Came.SILENT:
+            return  # a list comes at once, and tells whether anything is wrong
         refused = trouble.status if trouble.came is Came.REFUSED else 0
         missing = MissingRight(refused, verb, self.scope.namespace, trouble.reason) if refused else None
         self._status = replace(self._status, synced=False, last_error=_error(trouble), missing=missing)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tinypool_nb.errors import ForkedPoolError as ForkedPoolError
     from tinypool_nb.errors import GrpcLoadedError as GrpcLoadedError
     from tinypool_nb.errors import GrpcVersionError as GrpcVersionError
+    from tinypool_nb.errors import HeldError as HeldError
     from tinypool_nb.errors import KubeconfigError as KubeconfigError
     from tinypool_nb.errors import LabError as LabError
     from tinypool_nb.errors import MessageRefusedError as MessageRefusedError
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from tinypool_nb.errors import ModuleFailedError as ModuleFailedError
     from tinypool_nb.errors import ModuleGoneError as ModuleGoneError
     from tinypool_nb.errors import ModuleNameError as ModuleNameError
+    from tinypool_nb.errors import NotHeldError as NotHeldError
     from tinypool_nb.errors import NotReadyError as NotReadyError
     from tinypool_nb.errors import NotSyncedError as NotSyncedError
     from tinypool_nb.errors import OptionsError as OptionsError
@@ -73,6 +75,7 @@ _HOMES = {
     "ForkedPoolError": "tinypool_nb.errors",
     "GrpcLoadedError": "tinypool_nb.errors",
     "GrpcVersionError": "tinypool_nb.errors",
+    "HeldError": "tinypool_nb.errors",
     "Keepalive": "tinypool_nb.core.options",
     "KubeconfigError": "tinypool_nb.errors",
     "Lab": "tinypool_nb.lab",
@@ -85,6 +88,7 @@ _HOMES = {
     "ModuleGoneError": "tinypool_nb.errors",
     "ModuleKey": "tinypool_nb.core.keys",
     "ModuleNameError": "tinypool_nb.errors",
+    "NotHeldError": "tinypool_nb.errors",
     "NotReadyError": "tinypool_nb.errors",
     "NotSyncedError": "tinypool_nb.errors",
     "OptionsError": "tinypool_nb.errors",
@@ -125,6 +129,7 @@ __all__ = [
     "ForkedPoolError",
     "GrpcLoadedError",
     "GrpcVersionError",
+    "HeldError",
     "Keepalive",
     "KubeconfigError",
     "Lab",
@@ -137,6 +142,7 @@ __all__ = [
     "ModuleGoneError",
     "ModuleKey",
     "ModuleNameError",
+    "NotHeldError",
     "NotReadyError",
     "NotSyncedError",
     "OptionsError",
@@ -162,6 +168,13 @@ __all__ = [
     "open_recording",
     "pools",
 ]
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """What `%load_ext tinypool_nb` calls: `%pool` comes with it."""
+    from tinypool_nb.notebook import magics
+
+    magics.load(shell)
 
 
 def __getattr__(name: str) -> Any:

@@ -84,6 +84,31 @@ class SharedChannelError(TinypoolError, RuntimeError):
         self.module = module
 
 
+class HeldError(TinypoolError, RuntimeError):
+    """A call was made on a module that is held and not READY, so that it connects to nobody. Ask for an attempt, or release it."""
+
+    def __init__(self, module: str, state: str, reason: str = "") -> None:
+        last = f" (last failure: {reason})" if reason else ""
+        super().__init__(
+            f"module {shown(module)} is held and is {state}{last}, so the call was not sent: it would have made gRPC connect; "
+            "hold.attempt() makes one attempt, hold.release() lets gRPC connect by itself"
+        )
+        self.module = module
+        self.state = state
+        self.reason = reason
+
+
+class NotHeldError(TinypoolError, RuntimeError):
+    """A single attempt was asked for of a module that is not held. Hold it first, or reconnect it."""
+
+    def __init__(self, module: str) -> None:
+        super().__init__(
+            f"attempt: module {shown(module)} is not held, so gRPC attempts by itself; hold it first: pool.hold({shown(module)}), "
+            f"or pool.reconnect({shown(module)})"
+        )
+        self.module = module
+
+
 class PoolClosedError(TinypoolError, RuntimeError):
     """The pool was closed. Its frames and `save` still work; make a new pool to connect again."""
 

@@ -88,6 +88,7 @@ def started(notebooks: Path, home: Path) -> tuple[subprocess.Popen[bytes], int]:
             "--ServerApp.port_retries=0",
             "--ServerApp.terminals_enabled=False",
             f"--ServerApp.root_dir={notebooks}",
+            "--ServerApp.disable_check_xsrf=True",  # else it refuses to end a kernel
             "--IdentityProvider.token=",  # who is on this machine may enter; there is nothing to find
             "--LabApp.news_url=None",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
@@ -134,18 +135,23 @@ class JupyterLab:
         """A new notebook of these cells; the address at which JupyterLab opens it."""
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
         nbformat.write(new_notebook(cells=[new_code_cell(cell) for cell in cells], metadata=kernel), self.notebooks / f"{name}.ipynb")
-        return f"{self.address}/lab/tree/{name}.ipynb"
+        return f"{self.address}/lab/tree/{name}.ipynb?reset"  # without the tabs of the tests before
 
     def end_kernels(self) -> None:
-        """Shut down every kernel, with what runs in it."""
-        for kernel in json.loads(self._ask("GET", "/api/sessions")):
-            self._ask("DELETE", f"/api/sessions/{kernel['id']}")
+        """Shut down every kernel, with what runs in it; one that is just starting again refuses at first."""
+        deadline = time.monotonic() + 20
+        while sessions := json.loads(self._ask("GET", "/api/sessions")):
+            assert time.monotonic() < deadline, f"kernels were left: {sessions}"
+            for session in sessions:
+                self._ask("DELETE", f"/api/sessions/{session['id']}")
 
     def _ask(self, method: str, path: str) -> bytes:
         connection = HTTPConnection(self.address.removeprefix("http://"), timeout=30)
         try:
             connection.request(method, path)
-            return connection.getresponse().read()
+            answer = connection.getresponse()
+            assert answer.status < 400, f"{method} {path}: {answer.status}"
+            return answer.read()
         finally:
             connection.close()
 
@@ -201,12 +207,17 @@ OpenNotebook = Callable[..., Notebook]
 def open_notebook(jupyterlab: JupyterLab, browser: "Browser", request: pytest.FixtureRequest) -> Iterator[OpenNotebook]:
     """Opens a notebook of the given cells, with the first one selected and a kernel that waits; all kernels end with the test."""
 
+    from playwright.sync_api import expect
+
     def open_(cells: list[str], *, width: int = 1400, height: int = 1400) -> Notebook:
         name = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)
         page = browser.open(jupyterlab.write(name, cells), width=width, height=height)
         page.set_default_timeout(30_000)
+        expect.set_options(timeout=30_000)
         page.wait_for_function(IDLE)
         return Notebook(page)
 
     yield open_
+    while browser.contexts:
+        browser.contexts.pop().close()  # first, for a page that loses its kernel complains
     jupyterlab.end_kernels()

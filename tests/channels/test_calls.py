@@ -1,16 +1,21 @@
 """Calls through a pool's channels, as the record has them: each one, once, with how long, how much and how it ended."""
 
 import gc
+import signal
 import threading
+import weakref
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
 
+from tinypool_nb.channels.calls import LONGEST_REASON, CallLog, Counted
 from tinypool_nb.channels.pool import ClientPool
 from tinypool_nb.core.codes import Code
-from tinypool_nb.core.events import Call
+from tinypool_nb.core.events import Call, ChannelIdentity
+from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import PoolOptions
 from tinypool_nb.journal.follower import Follower
 from tinypool_nb.journal.journal import Batch, Journal
@@ -100,6 +105,39 @@ def test_a_failed_call_has_its_code_and_reason(pool: ClientPool, server: "EchoSe
     assert (call.code, call.reason, call.sent, call.received) == (Code.NOT_FOUND, "no such", 0, 0)
 
 
+def test_calls_of_one_stub_have_their_own_bytes_each(pool: ClientPool, server: "EchoServer") -> None:
+    """Though the second takes the counters that the first has left."""
+    call = open_(pool, "unary_unary", "Unary")
+    for request in ("abc", "a", "abcdef"):
+        call(request)
+    assert [row.sent for row in recorded(pool)] == [3, 1, 6]
+    assert len(call._free) == 1
+
+
+@pytest.mark.parametrize(("kind", "name"), [("stream_unary", "Requests"), ("stream_stream", "Both")])
+def test_the_counters_of_a_stream_of_requests_are_never_used_again(pool: ClientPool, server: "EchoServer", kind: str, name: str) -> None:
+    """gRPC's thread may still serialize a request when the call has ended; it would count for the next one."""
+    call = open_(pool, kind, name)
+    answer = call(iter(["a", "bc"]))
+    answer = answer if kind == "stream_unary" else list(answer)
+    pool.catch_up()
+    assert len(recorded(pool)) == 1
+    assert not call._free
+
+
+def test_a_module_that_is_unavailable_has_the_observer_look_at_once_but_not_for_each_call() -> None:
+    hurries: list[bool] = []
+    rows: list[Call] = []
+    log = CallLog(rows.append, Journal().clock, lambda: hurries.append(True))
+    counted = Counted(ChannelIdentity(1, ModuleKey(None, HTTP), "127.0.0.1:1", 1), 1)
+    log.end(counted, "a/b", 1, Code.NOT_FOUND, "no such")
+    assert not hurries
+    for _ in range(100):
+        log.end(counted, "a/b", 1, Code.UNAVAILABLE, "x" * 100_000)
+    assert len(hurries) == 1
+    assert {len(row.reason) for row in rows[1:]} == {LONGEST_REASON}
+
+
 def test_a_call_past_its_deadline_lasted_until_then(pool: ClientPool, server: "EchoServer") -> None:
     with pytest.raises(grpc.RpcError):
         pool[HTTP].unary_unary("/echo/Waiting")(b"", timeout=0.2)
@@ -128,7 +166,7 @@ def test_a_cancelled_future_is_cancelled_in_the_record(pool: ClientPool, server:
 
 
 def test_a_stream_that_nobody_holds_is_still_given_up(pool: ClientPool, server: "EchoServer") -> None:
-    """As on a bare channel: the record holds calls weakly."""
+    """As on a bare channel: the record holds the call's state alone."""
     ended = Ended(pool)
     over = threading.Event()
 
@@ -206,6 +244,70 @@ def test_a_future_whose_result_is_there_is_in_the_record(pool: ClientPool, serve
         call.future(b"").result()
         pool._calls.settle()
         assert len(recorded(pool)) == number
+
+
+def test_a_call_that_was_let_go_of_once_it_was_answered_is_recorded_as_answered(pool: ClientPool, server: "EchoServer") -> None:
+    """`stub.future(request).result()` drops the call as soon as it returns, which may be before gRPC tells us of the end."""
+
+    class Background:
+        def __init__(self) -> None:
+            self._state = SimpleNamespace(code=None, details=None)
+            self.callbacks: list[Callable[[], None]] = []
+
+        def add_callback(self, callback: Callable[[], None]) -> bool:
+            self.callbacks.append(callback)
+            return True
+
+    call, log = Background(), pool._calls
+    callbacks, state = call.callbacks, call._state
+    log.follow(Counted(pool._modules.channels()[0].identity, 1), "a/b", 1, call, lambda _: None)
+    state.code, state.details = grpc.StatusCode.OK, b""
+    gone = weakref.ref(call)
+    del call
+    assert gone() is None, "nor does the record hold it"
+    told = threading.Timer(0.05, callbacks[0])
+    told.start()
+    pool.catch_up()
+    assert [row.code for row in recorded(pool)] == [Code.OK], "who asks waits for it"
+    told.join()
+
+
+def test_whatever_interrupts_a_caller_the_call_is_recorded(pool: ClientPool, server: "EchoServer") -> None:
+    """Ctrl-C is one way; a service that ends at SIGTERM by `sys.exit`, a test that takes too long are others."""
+
+    def interrupt(*_: object) -> None:
+        raise next(interruptions)
+
+    interruptions = iter((KeyboardInterrupt(), SystemExit(3), TimeoutError("too long")))
+    waiting = pool[HTTP].unary_unary("/echo/Waiting")
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for _ in range(3):
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises((KeyboardInterrupt, SystemExit, TimeoutError)):
+                waiting(b"", timeout=5)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert [(call.code, call.reason.rpartition(" ")[2]) for call in recorded(pool)] == [
+        (Code.CANCELLED, "KeyboardInterrupt"),
+        (Code.CANCELLED, "SystemExit"),
+        (Code.CANCELLED, "TimeoutError"),
+    ]
+
+
+def test_an_interruption_before_a_call_began_is_that_interruption(
+    pool: ClientPool, server: "EchoServer", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = pool[HTTP].unary_unary("/echo/Unary")
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(call), "_counted", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        call(b"")
+    assert recorded(pool) == []
 
 
 def test_why_a_connection_was_lost_is_told_by_the_call_that_broke_with_it(lab_module: Any) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 
-from tinypool_nb.channels.opening import arguments, open_channel, tag
+from tinypool_nb.channels.opening import HELD, arguments, open_channel, tag
 from tinypool_nb.core.options import Backoff, Keepalive, PoolOptions
 
 if TYPE_CHECKING:
@@ -377,3 +377,21 @@ def test_time_stamps_are_whole_milliseconds_on_one_phase_of_the_process(dial: Di
     middle = phases[len(phases) // 2]
     away = sorted(abs((phase - middle + 500_000) % 1_000_000 - 500_000) for phase in phases)
     assert away[len(away) * 95 // 100] < 5_000, "nanoseconds"
+
+
+def test_a_held_channel_makes_one_attempt_and_no_more(peer_that: PeerThat, dial: Dial, await_state: AwaitState) -> None:
+    peer = peer_that(hang_up)
+    options = PoolOptions(backoff=Backoff(initial=0.1, maximum=0.1, min_connect_timeout=0.1))
+    channel = dial(peer.target, options, without=tuple(name for name, _ in HELD), extra=HELD)
+    await_state(channel, wanted=TRANSIENT_FAILURE)
+    time.sleep(1)  # ten times the backoff that it would have
+    assert len(peer.accepted) == 1
+
+
+def test_a_call_makes_an_idle_channel_connect_even_if_it_is_held(peer_that: PeerThat, dial: Dial) -> None:
+    """Hence the gate before the calls of a held module."""
+    peer = peer_that(hang_up)
+    channel = dial(peer.target, without=tuple(name for name, _ in HELD), extra=HELD)
+    with pytest.raises(grpc.RpcError):
+        channel.unary_unary("/any/Method")(b"", timeout=5)
+    assert len(peer.accepted) == 1

@@ -15,6 +15,7 @@ import pytest
 from grpc._cython import cygrpc
 
 from tinypool_nb.channels import channelz
+from tinypool_nb.channels.calls import told
 from tinypool_nb.channels.channelz import Channelz, directory, peek_of
 from tinypool_nb.channels.counters import Counters, behind
 from tinypool_nb.channels.opening import open_channel, tag
@@ -223,6 +224,26 @@ def test_a_grpcio_without_one_of_them_is_told_by_name(missing: str, monkeypatch:
     monkeypatch.delattr(cygrpc, missing)
     with pytest.raises(GrpcVersionError, match=missing):
         Channelz(epoch=0)
+
+
+def test_a_call_keeps_how_it_ended_in_a_state_of_its_own(called: Called) -> None:
+    channel, _, _ = called
+    some: Any = channel
+    for name in ("Unary", "Refused"):
+        call = some.unary_unary(f"/echo/{name}").future(b"")
+        state = channelz.state_of(call)
+        call.exception()
+        assert (state.code, told(state.details)) == (call.code(), call.details())
+    stream = some.unary_stream("/echo/Responses")(b"")
+    state = channelz.state_of(stream)
+    assert state.code is None
+    del stream
+    assert state.code is grpc.StatusCode.CANCELLED, "gRPC gives up what nobody holds"
+
+
+def test_a_grpcio_that_keeps_no_state_of_calls_is_told() -> None:
+    with pytest.raises(GrpcVersionError, match="_state"):
+        channelz.state_of(object())
 
 
 def test_a_grpcio_that_cannot_be_peeked_at_is_told() -> None:

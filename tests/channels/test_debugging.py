@@ -182,6 +182,23 @@ def test_a_module_that_was_lost_has_no_socket(lab: Lab, load_balancing: str) -> 
         assert sockets_of(pool) == []
 
 
+def test_after_a_loss_the_new_connection_is_told_and_not_the_old_one(lab: Lab) -> None:
+    """With round_robin both are of one subchannel, and core goes on listing what is closed."""
+    module = lab.start("lost and back")
+    with ClientPool(PoolOptions(load_balancing="round_robin", backoff=QUICK.backoff)) as pool:
+        pool.register(HTTP, module.address)
+        told: list[int] = []
+        for generation in range(3):
+            pool.wait(HTTP, "READY", timeout=5)
+            (one,) = sockets_of(pool)
+            told.append(one.number)
+            if generation < 2:
+                module.kill()
+                pool.wait(HTTP, "TRANSIENT_FAILURE", timeout=5)
+                module.restart()
+        assert told == sorted(set(told)), "core numbers sockets as they come"
+
+
 def test_a_retired_channel_is_told_while_it_drains(pool: ClientPool, start_server: StartServer) -> None:
     server = start_server()
     pool.register(HTTP, server.target)

@@ -159,9 +159,9 @@ def test_the_old_channel_serves_while_the_new_one_is_opened(start_server: StartS
         pool.register(HTTP, address(first))
         stub = Calls(pool[HTTP])
 
-        def open_and_look_back(target: str, number: int, options: PoolOptions) -> grpc.Channel:
+        def open_and_look_back(target: str, number: int, options: PoolOptions, *, held: bool) -> grpc.Channel:
             answers.append(stub.unary(b"", timeout=5))
-            channel = open_channel(target, number, options)
+            channel = open_channel(target, number, options, held=held)
             answers.append(stub.unary(b"", timeout=5))
             return channel
 

@@ -425,7 +425,7 @@ def test_a_channel_of_a_forgotten_pool_says_so(module: Module) -> None:
 
 
 def test_an_interrupted_register_can_be_done_again(pool: ClientPool, module: Module, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

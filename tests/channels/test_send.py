@@ -1,9 +1,12 @@
 """`pool.send` against a real module: both wire forms, and each status as the error that says what to do."""
 
 import asyncio
+import gc
 import json
 import logging
 import threading
+import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +16,7 @@ import pytest
 from tinypool_nb import errors
 from tinypool_nb.channels.pool import ClientPool
 from tinypool_nb.core.codes import Code
+from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import Backoff, PoolOptions
 from tinypool_nb.core.states import State
 from tinypool_nb.errors import (
@@ -136,6 +140,22 @@ def test_a_module_that_is_down_is_unavailable_and_then_not_ready(send: Send, poo
     assert len(pool.journal.since().calls) == sent
 
 
+def test_an_error_tells_the_last_failure_also_where_the_observer_has_not_read_it_yet(
+    send: Send, pool: ClientPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool._observer, "_sweep", lambda _now: None)
+    pool.register("nobody", "127.0.0.1:1")
+    watched = pool._modules.channel(ModuleKey(None, "nobody"))
+    assert watched is not None
+    deadline = time.monotonic() + 5
+    while watched.look(connect=True) is not State.TRANSIENT_FAILURE:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    with pytest.raises(NotReadyError) as caught:
+        send("nobody")
+    assert "refused" in caught.value.last_failure
+
+
 def test_wait_for_ready_waits_until_the_module_is_back(send: Send, pool: ClientPool, module: Module) -> None:
     send(HTTP)
     module.kill()
@@ -161,6 +181,15 @@ def test_a_slow_module_times_out_and_is_logged(send: Send, caplog: pytest.LogCap
     (row,) = caplog.records
     assert "request timed out" in row.message
     assert row.__dict__["tinypool"]["code"] == "DEADLINE_EXCEEDED"
+
+
+def test_what_a_module_says_adds_no_line_to_the_log(send: Send, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR), pytest.raises(UnavailableError) as caught:
+        send(HTTP, payload=wish(status="UNAVAILABLE", details="gone\n2026-01-01 CRITICAL all is lost\x1b[31m"))
+    (row,) = caplog.records
+    assert row.message.isprintable()
+    assert row.__dict__["tinypool"]["reason"].startswith("gone 2026-01-01")
+    assert caught.value.reason.startswith("gone\n"), "the error itself has it as it came"
 
 
 @pytest.mark.parametrize("payload", [b"x" * 5_000_000, wish(bytes=5_000_000)], ids=["request", "answer"])
@@ -229,6 +258,20 @@ def test_a_call_that_the_pool_gives_up_is_cancelled(lab: Lab, module: Module) ->
     pool.close()
     caller.join(10)
     assert [type(error) for error in failed] == [CallCancelledError]
+    assert "register it again" in str(failed[0]), "to send again would be no use"
+
+
+def test_what_is_kept_for_sending_goes_with_the_module(send: Send, pool: ClientPool, module: Module) -> None:
+    """A pool that modules come to and go from for weeks keeps none of their channels."""
+    pool.register("passing", module.address)
+    send("passing")
+    face = weakref.ref(pool["passing"])
+    pool.unregister("passing")
+    deadline = time.monotonic() + 5
+    while face() is not None:  # the observer holds it until the channel is closed
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+        gc.collect()
 
 
 def test_a_coroutine_that_is_cancelled_gives_the_call_up(pool: ClientPool) -> None:
@@ -268,11 +311,15 @@ def test_a_thousand_coroutines_send_at_once_without_a_thread_each(pool: ClientPo
         ({"payload": {"a": 1}}, "payload=.*bytes, or a str"),
         ({"payload": None}, "payload=None"),
         ({"to": 7}, "to=7"),
+        ({"wire": ["send"]}, "wire=.*one of message, send"),
         ({"wire": "grpc"}, "wire='grpc' was refused: one of message, send"),
         ({"timeout": 0}, "timeout=0"),
         ({"timeout": True}, "timeout=True"),
         ({"timeout": float("nan")}, "timeout=nan"),
         ({"depth": -1}, "depth=-1"),
+        ({"edge": "edge-7", "wire": "send"}, 'edge=.edge-7. was refused: left out with wire="send"'),
+        ({"to": "a.\udce9"}, "to=.*UTF-8"),
+        ({"payload": "\udce9"}, "payload=.*UTF-8"),
     ],
 )
 def test_a_bad_argument_is_refused_at_the_door(send: Send, pool: ClientPool, how: dict[str, Any], rule: str) -> None:

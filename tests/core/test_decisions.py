@@ -5,10 +5,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinypool_nb.core.addresses import Address, parse_address
-from tinypool_nb.core.decisions import Close, Command, Open, Reconnect, Register, Retire, Table, Tell, Unregister, decide
+from tinypool_nb.core.decisions import (
+    Close,
+    Command,
+    Hold,
+    Open,
+    PutAway,
+    Reconnect,
+    Register,
+    Release,
+    Retire,
+    Table,
+    Tell,
+    TryOnce,
+    Unregister,
+    decide,
+)
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import PoolOptions
-from tinypool_nb.errors import PoolClosedError, UnknownModuleError
+from tinypool_nb.errors import NotHeldError, PoolClosedError, UnknownModuleError
 
 ONE, TWO = parse_address("127.0.0.1:1"), parse_address("127.0.0.1:2")
 KEYS = [ModuleKey(None, "http-module-v1"), ModuleKey("tinysystems", "http-module-v1"), ModuleKey(None, "api-module-v1")]
@@ -17,6 +32,10 @@ commands = st.one_of(
     st.builds(Register, st.sampled_from(KEYS), st.sampled_from([ONE, TWO]), st.sampled_from(OPTIONS)),
     st.builds(Unregister, st.sampled_from(KEYS)),
     st.builds(Reconnect, st.sampled_from(KEYS)),
+    st.builds(Hold, st.sampled_from(KEYS)),
+    st.builds(TryOnce, st.sampled_from(KEYS)),
+    st.builds(PutAway, st.sampled_from(KEYS), st.integers(1, 5), st.just("why")),
+    st.builds(Release, st.sampled_from(KEYS)),
     st.just(Close()),
 )
 
@@ -30,7 +49,7 @@ def test_what_is_open_is_what_is_registered(story: list[Command]) -> None:
         before = table
         try:
             table, actions = decide(table, command)
-        except (PoolClosedError, UnknownModuleError):
+        except (PoolClosedError, UnknownModuleError, NotHeldError):
             assert table is before
             continue
         for action in actions:
@@ -93,3 +112,51 @@ def test_close_is_for_good_and_quiet_the_second_time() -> None:
         decide(table, Register(KEYS[0], ONE, OPTIONS[0]))
     with pytest.raises(PoolClosedError, match="reconnect"):
         decide(table, Reconnect(KEYS[0]))
+
+
+HELD, _ = decide(decide(Table(), Register(KEYS[0], ONE, OPTIONS[1]))[0], Hold("http-module-v1"))
+
+
+def test_a_module_is_held_by_a_channel_of_its_own_which_nobody_has_asked() -> None:
+    entry = HELD.entries[KEYS[0]]
+    assert (entry.held, entry.generation, entry.options) == (True, 2, OPTIONS[1])
+    again, (told,) = decide(HELD, Hold(KEYS[0]))
+    assert isinstance(told, Tell)
+    assert (again, told.status) == (HELD, "unchanged")
+
+
+@pytest.mark.parametrize(
+    ("command", "held", "connect"),
+    [
+        (TryOnce(KEYS[0]), True, True),
+        (Reconnect(KEYS[0]), True, True),
+        (Register(KEYS[0], TWO, OPTIONS[1]), True, False),
+        (PutAway(KEYS[0], 2, "why"), True, False),
+        (Release(KEYS[0]), False, True),
+    ],
+)
+def test_what_is_held_stays_so_until_it_is_released(command: Command, held: bool, connect: bool) -> None:
+    table, (opened, _) = decide(HELD, command)
+    assert isinstance(opened, Open)
+    assert (opened.entry.held, opened.connect, opened.entry.generation) == (held, connect, 3)
+    assert table.entries[KEYS[0]] == opened.entry
+
+
+@pytest.mark.parametrize("command", [PutAway(KEYS[0], 1, "why"), PutAway(KEYS[1], 1, "why"), Release(KEYS[1])])
+def test_what_is_not_there_any_more_is_left_alone(command: Command) -> None:
+    assert decide(HELD, command)[0] is HELD
+
+
+def test_only_what_is_held_is_attempted_once() -> None:
+    table, _ = decide(HELD, Release(KEYS[0]))
+    with pytest.raises(NotHeldError, match="hold it first"):
+        decide(table, TryOnce(KEYS[0]))
+    assert decide(table, Release(KEYS[0]))[0] is table
+
+
+def test_a_module_that_was_unregistered_comes_back_unheld() -> None:
+    table, _ = decide(HELD, Unregister(KEYS[0]))
+    table, _ = decide(table, Register(KEYS[0], ONE, OPTIONS[0]))
+    assert not table.entries[KEYS[0]].held
+    with pytest.raises(PoolClosedError, match="hold"):
+        decide(decide(table, Close())[0], Hold(KEYS[0]))

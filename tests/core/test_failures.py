@@ -43,6 +43,18 @@ def test_the_last_failure_of_the_connection_is_told_once() -> None:
     assert "it last failed with: b" in str(not_ready(failure("", "", state="CONNECTING", last="b")))
 
 
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "last error: UNKNOWN: ipv4:127.0.0.1:1: Tls handshake failed (TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL",
+        "ipv4:127.0.0.1:1: Custom verification check failed with error: UNAUTHENTICATED: Hostname Verification Check failed.",
+    ],
+)
+def test_who_is_not_trusted_is_not_waited_for(reason: str) -> None:
+    told = str(send_error(failure(reason=reason, state="TRANSIENT_FAILURE"), wire="message", timeout=1))
+    assert told.endswith("see roots= and server_name= of tp.Tls")
+
+
 @pytest.mark.parametrize("hostile", ["a\nb", "\x1b[31mred", "\u202etxt", "x" * 10_000])
 def test_a_foreign_reason_stays_on_one_line_and_short(hostile: str) -> None:
     told = shown_reason(hostile)

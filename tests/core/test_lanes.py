@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tinypool_nb.core.lanes import OPEN, Segments, Viewport, merge
 from tinypool_nb.core.palette import SEVERITY
 
-VECTORS: list[dict[str, Any]] = json.loads((Path(__file__).parent.parent / "vectors" / "lanes.json").read_text(encoding="utf-8"))["cases"]
+SHARED: dict[str, Any] = json.loads((Path(__file__).parent.parent / "vectors" / "lanes.json").read_text(encoding="utf-8"))
+VECTORS: list[dict[str, Any]] = SHARED["cases"]
 
 Interval = tuple[int, int, int, int]
 """lane, start, end, state"""
@@ -67,6 +68,10 @@ def test_shared_vectors(case: dict[str, Any]) -> None:
     viewport = Viewport(**case["viewport"])
     assert rows(merged(intervals, viewport, case["now"])) == case["segments"]
     assert plain(intervals, viewport, case["now"]) == case["segments"]
+
+
+def test_the_vectors_name_the_order_of_badness() -> None:
+    assert SHARED["severity"] == {str(code): bad for code, bad in SEVERITY.items()}
 
 
 @st.composite

@@ -6,13 +6,14 @@ from collections.abc import Callable
 import pytest
 
 from tinypool_nb.core.clock import Clock
+from tinypool_nb.core.codes import Code
 from tinypool_nb.core.events import Attempt, Call, ChannelIdentity, Event, Evidence, Mark, MarkKind, Transition
 from tinypool_nb.core.folding import Folding, Totals
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.states import State
 from tinypool_nb.journal.clock import system_clock
-from tinypool_nb.journal.journal import START, Journal
-from tinypool_nb.journal.kinds import attempt_events, call_events, mark_events, transition_events
+from tinypool_nb.journal.journal import STAGED, START, Journal
+from tinypool_nb.journal.kinds import MOST_REASONS, OTHER_REASONS, attempt_events, call_events, mark_events, transition_events
 
 Story = Callable[..., list[Event]]
 
@@ -82,6 +83,26 @@ def test_a_mark_says_that_old_rows_went(story: Story) -> None:
     assert {mark.kind for mark in marks} == {MarkKind.RECORD}
     assert marks[-1].text.startswith("the oldest ")
     assert "dropped" in repr(journal)
+
+
+def test_marks_of_what_went_push_out_no_other(story: Story) -> None:
+    journal = Journal(history=1_000)
+    journal.mark("deployed v2")
+    for event in of(Transition, story(200_000, modules=3)):
+        journal.append(event)
+    texts = list(journal.since(START).marks.values("text"))
+    assert texts[0] == "deployed v2"
+    assert len(texts) < 12
+
+
+def test_reasons_of_calls_that_are_all_different_are_bounded() -> None:
+    journal, channel = Journal(), ChannelIdentity(1, ModuleKey(None, "a"), "a:1", 1)
+    for number in range(30_000):
+        journal.append(Call(channel, "a/b", 1, 2, Code.INTERNAL, 0, 0, f"request {number} failed"))
+    reasons = list(journal.since(START).calls.values("reason"))
+    assert reasons[:2] == ["request 0 failed", "request 1 failed"]
+    assert reasons.count(OTHER_REASONS) > 15_000
+    assert MOST_REASONS - STAGED <= len(set(reasons)) <= MOST_REASONS + 1
 
 
 def test_a_late_reader_learns_how_many_rows_it_missed(story: Story) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from tinypool_nb.core.clock import Clock
 from tinypool_nb.core.events import Attempt, ChannelIdentity, Event, Evidence, Outcome, Transition
+from tinypool_nb.core.folding import NUMBERS
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.states import State
 from tinypool_nb.errors import RecordingError
@@ -199,7 +200,14 @@ def test_a_forged_copy_is_otherwise_read(saved: Path) -> None:
         ("channel", "module", None),
         ("channel", "generation", None),
         ("module", "totals", [1, 2, 3]),
-        ("module", "totals", [-1] * 11),
+        ("module", "totals", [-1] * NUMBERS),
+        ("call", "code", "FINE"),
+        ("call", "code", None),
+        ("call", "method", None),
+        ("call", "start", None),
+        ("call", "channel", 10_000),
+        ("call", "sent", -1),
+        ("call", "received", None),
         ("module", "evidence", None),
         ("module", "state", "ASLEEP"),
         ("transition", "kind", "pickle"),
@@ -224,7 +232,8 @@ def test_a_value_that_cannot_be_is_refused(saved: Path, kind: str, column: str, 
         ("history", 1.5),
         ("history", 0),
         ("dropped", []),
-        ("dropped", {"transitions": -1, "attempts": 0, "marks": 0}),
+        ("dropped", {"transitions": -1, "attempts": 0, "marks": 0, "calls": 0}),
+        ("dropped", {"transitions": 0, "attempts": 0, "marks": 0}),
         ("dictionaries", {}),
         ("dictionaries", {"transitions": {"channel": [99_999]}}),
         ("details", None),

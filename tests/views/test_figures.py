@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
@@ -236,6 +237,13 @@ def test_one_instant_is_a_timeline_too(make_intervals: Any) -> None:
     since, until = figure.layout.xaxis.range
     assert since < until
     assert list(bars(figure)["IDLE"].x) == [0.0]
+
+
+def test_a_call_of_another_century_is_drawn(make_intervals: Any, make_calls: Any) -> None:
+    """A recording of other people's may hold any time that nanoseconds can."""
+    calls = make_calls([(None, "a", 1.0, 0.1, "OK", "")])
+    calls["start"] = pd.Timestamp("1680-01-01", tz="UTC")
+    assert is_valid(timeline(make_intervals(LIFE), calls=calls, now=NOW))
 
 
 def test_description_is_plain_text(make_intervals: Any) -> None:

@@ -16,7 +16,7 @@ from tinypool_nb.channels.pooled import PooledChannel
 from tinypool_nb.channels.watched import Watched
 from tinypool_nb.core.codes import Code
 from tinypool_nb.core.decisions import Operation, Status
-from tinypool_nb.core.failures import Wire, answered_error, not_ready, send_error
+from tinypool_nb.core.failures import Wire, answered_error, not_ready, send_error, shown_reason
 from tinypool_nb.core.options import DAY
 from tinypool_nb.core.states import State
 from tinypool_nb.core.tracing import clean
@@ -32,7 +32,7 @@ LOGGED = {
     "DEADLINE_EXCEEDED": "request timed out: %(module)s at %(address)s, %(state)s (%(reason)s)",
 }
 """The failures that the page logs, in its words."""
-FORMS = frozenset(get_args(Wire))
+FORMS = get_args(Wire)
 SECONDS = frozenset({int, float})
 READY = State.READY.code
 
@@ -58,21 +58,26 @@ class Message(NamedTuple):
             OptionsError: one of the fields could not be sent.
         """
         to, payload, timeout, wire, wait_for_ready, sender, edge, depth = self
-        if isinstance(payload, str):
-            payload = payload.encode()
-        # In one go, since this stands between a person's message and the wire; who is at fault is found out in `_refuse`.
-        if (
-            not (to.__class__ is sender.__class__ is edge.__class__ is str and payload.__class__ is bytes and depth.__class__ is int)
-            or wire not in FORMS
-            or depth < 0
-            or not (timeout is None or (timeout.__class__ in SECONDS and 0 < timeout <= DAY))
-        ):
+        try:
+            if isinstance(payload, str):
+                payload = payload.encode()
+            # In one go, since this stands between a person's message and the wire; who is at fault is found out in `_refuse`.
+            if (
+                not (to.__class__ is sender.__class__ is edge.__class__ is str and payload.__class__ is bytes and depth.__class__ is int)
+                or wire not in FORMS
+                or depth < 0
+                or (edge and wire != "message")
+                or not (timeout is None or (timeout.__class__ in SECONDS and 0 < timeout <= DAY))
+            ):
+                self._refuse()
+            if wire == "message":
+                request: Any = module_pb2.MessageRequest(From=sender, To=to, Payload=payload, EdgeID=edge)
+            else:
+                from_: Any = {"from": sender}  # a word that Python keeps for itself
+                request = module_pb2.Message(to=to, data=payload, **from_)
+        except UnicodeEncodeError:
             self._refuse()
-        if wire == "message":
-            request: Any = module_pb2.MessageRequest(From=sender, To=to, Payload=payload, EdgeID=edge)
-        else:
-            from_: Any = {"from": sender}  # a word that Python keeps for itself
-            request = module_pb2.Message(to=to, data=payload, **from_)
+            raise
         return request, timeout, ((DEPTH, str(depth)),) if depth else None, None, True if wait_for_ready else None
 
     def _refuse(self) -> None:
@@ -83,12 +88,25 @@ class Message(NamedTuple):
                 raise OptionsError(name, text, "a str")
         if not isinstance(payload, bytes | str):
             raise OptionsError("payload", payload, "bytes, or a str that is sent as UTF-8; json.dumps(...) makes one of an object")
+        for name, value in (("to", to), ("sender", sender), ("edge", edge), ("payload", payload)):
+            if not _is_sendable(value):
+                raise OptionsError(name, value, "text that UTF-8 can hold, without lone surrogates")
         if not isinstance(depth, int) or isinstance(depth, bool) or depth < 0:
             raise OptionsError("depth", depth, "a count of hops: an int, 0 or more")
         if wire not in FORMS:
             raise OptionsError("wire", wire, f"one of {', '.join(get_args(Wire))}")
+        if edge and wire != "message":
+            raise OptionsError("edge", edge, 'left out with wire="send", which has no place for it')
         if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= DAY):
             raise OptionsError("timeout", timeout, "a number of seconds, more than 0 and at most 86400, or None")
+
+
+def _is_sendable(value: bytes | str) -> bool:
+    """Whether it is bytes, or text that UTF-8 can hold: half of a surrogate pair, as from an undecodable byte, is none."""
+    try:
+        return isinstance(value, bytes) or value.isascii() or bool(value.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 class Sender:
@@ -113,12 +131,12 @@ class Sender:
             UnknownModuleError, AmbiguousModuleError, OptionsError, PoolClosedError
         """
         try:
-            line, call = self._begin(asked, sent)
+            face, line, call = self._begin(asked, sent)
             try:
                 answer = line.methods[sent.wire](*call)
             except grpc.RpcError as error:
-                raise self._error(line.channel, sent, error) from error
-            data = answer.Data if sent.wire == "message" else self._read(line.channel, answer)
+                raise self._error(face, sent, error) from error
+            data = answer.Data if sent.wire == "message" else self._read(face, answer)
         except BaseException:
             self._count("send", "error")
             raise
@@ -128,19 +146,19 @@ class Sender:
     async def send_async(self, asked: object, sent: Message) -> bytes:
         """As `send`, for a coroutine; one that is cancelled gives the call up."""
         try:
-            line, call = self._begin(asked, sent)
+            face, line, call = self._begin(asked, sent)
             try:
                 answer = await _ended(line.methods[sent.wire].future(*call))
             except grpc.RpcError as error:
-                raise self._error(line.channel, sent, error) from error
-            data = answer.Data if sent.wire == "message" else self._read(line.channel, answer)
+                raise self._error(face, sent, error) from error
+            data = answer.Data if sent.wire == "message" else self._read(face, answer)
         except BaseException:
             self._count("send", "error")
             raise
         self._count("send", "ok")
         return data
 
-    def _begin(self, asked: object, sent: Message) -> tuple["Line", tuple[Any, ...]]:
+    def _begin(self, asked: object, sent: Message) -> tuple[PooledChannel, "Line", tuple[Any, ...]]:
         """Where to send it, and the call's arguments, if all is well with the message and the connection; the page's check."""
         face = self._modules.faces.get(asked)
         if face is None:
@@ -159,9 +177,9 @@ class Sender:
             # as it may be lost in the next moment too: gRPC then connects anew, or says why not. Nothing is refused unasked.
             if watched is not None and watched.seen != READY:
                 state = watched.look()
-                if state is not State.READY and state is not State.IDLE:
+                if state is not State.READY and state is not State.IDLE and not watched.held:  # if it is held, the call itself says so
                     raise not_ready(self._failure(face, watched, state))
-        return line, call
+        return face, line, call
 
     def _read(self, channel: PooledChannel, answer: module_pb2.Response) -> bytes:
         """What stands in an answer of the docs' form; it may be an error."""
@@ -179,7 +197,8 @@ class Sender:
         code = error.code().name
         failure = self._failure(channel, watched, state, code, clean(error.details() or ""))
         if code in LOGGED:
-            fields = {name: getattr(failure, name) for name in ("module", "address", "state", "code", "reason")}
+            fields = {name: getattr(failure, name) for name in ("module", "address", "state", "code")}
+            fields["reason"] = shown_reason(failure.reason)  # the module's own words, which shall not look like lines of the log
             log.error(LOGGED[code], fields, extra={"tinypool": fields})
         return send_error(failure, wire=sent.wire, timeout=sent.timeout)
 
@@ -193,10 +212,9 @@ class Sender:
 
 
 class Line:
-    """One module's two methods on its pooled channel, made once."""
+    """One module's two methods on its pooled channel, made once. They do not hold the channel, which holds them."""
 
     def __init__(self, channel: PooledChannel) -> None:
-        self.channel = channel
         request, response = module_pb2.MessageRequest, module_pb2.MessageResponse
         note, answer = module_pb2.Message, module_pb2.Response
         self.methods: dict[Wire, Any] = {

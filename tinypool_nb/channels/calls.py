@@ -1,16 +1,17 @@
 """Calls become rows of the record: timed, their bytes counted as gRPC serializes them, their end taken from gRPC's own status.
 
 It costs a call some microseconds and changes nothing about it: the serializers that gRPC is given are the caller's with a counter
-around them, and a call that goes on in the background (a future, a stream) is held weakly, so that forgetting it still cancels it.
+around them, and of a call that goes on in the background (a future, a stream) only the state is held, so that forgetting the call
+still cancels it.
 """
 
 import time
 from collections.abc import Callable
 from typing import Any
-from weakref import ref
 
 import grpc
 
+from tinypool_nb.channels.channelz import CallState, state_of
 from tinypool_nb.core.clock import Clock
 from tinypool_nb.core.codes import Code
 from tinypool_nb.core.events import Call, ChannelIdentity
@@ -41,7 +42,8 @@ class CallLog:
         """The record's clock in two parts, since a call may not wait for a function of ours where one of Python's own does."""
         self._hurry = hurry
         self._hurried = 0
-        self._background: dict[int, ref[Any]] = {}
+        self._background: dict[int, CallState] = {}
+        """Of each call that goes on, by its counters."""
 
     # `start` is always on the monotonic clock, nanoseconds.
 
@@ -54,22 +56,21 @@ class CallLog:
 
     def follow(self, counted: "Counted", method: str, start: int, call: Any, free: Callable[["Counted"], object]) -> None:
         """Write down a call that goes on in the background, as `call`, when it ends; then tell `free` that its counters are free."""
-        followed = ref(call)  # gRPC cancels a call that nobody holds any more; its own list of callbacks must not be who does
+        # The state of the call and not the call itself, which gRPC cancels when nobody holds it any more: its own list of callbacks
+        # must not be who does. And who had the result may have let go of the call before we are told.
+        state = state_of(call)
         background, key = self._background, id(counted)
 
         def ended() -> None:  # in gRPC's thread, while who waits for the call waits for this too: each step counts
-            alive = followed()
-            if alive is None:
-                self.end(counted, method, start, Code.CANCELLED, "nobody held it any more")
-            elif (code := alive.code()) is grpc.StatusCode.OK:
+            if (code := state.code) is grpc.StatusCode.OK:
                 epoch, end = self.epoch, self.monotonic()
                 self.append(Call(counted.channel, method, epoch + start, epoch + end, OK, counted.sent, counted.received, ""))
             else:
-                self.end(counted, method, start, CODES[code], alive.details())
+                self.end(counted, method, start, CODES[code], told(state.details))
             background.pop(key, None)
             free(counted)
 
-        background[key] = followed
+        background[key] = state
         if not call.add_callback(ended):
             ended()
 
@@ -80,9 +81,8 @@ class CallLog:
         and asks for the record at once might be too early.
         """
         by = time.monotonic() + SETTLING
-        for key, followed in list(self._background.items()):
-            call = followed()
-            while call is not None and not call.is_active() and self._background.get(key) is followed and time.monotonic() < by:
+        for key, state in self._background.copy().items():
+            while state.code is not None and self._background.get(key) is state and time.monotonic() < by:
                 time.sleep(0.0002)
 
     def end(self, counted: "Counted", method: str, start: int, code: Code, details: str | None) -> None:
@@ -93,6 +93,11 @@ class CallLog:
             self._hurried = end
             self._hurry()
         self.append(Call(counted.channel, method, self.epoch + start, end, code, counted.sent, counted.received, reason))
+
+
+def told(details: str | bytes | None) -> str:
+    """What gRPC's state of a call says of its end, which it keeps as it came."""
+    return details.decode(errors="replace") if isinstance(details, bytes) else details or ""
 
 
 class Counted:

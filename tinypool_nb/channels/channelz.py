@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 from urllib.parse import unquote
 
 import grpc
@@ -53,6 +53,28 @@ def peek_of(channel: grpc.Channel) -> Callable[[bool], int]:
     except AttributeError as missing:
         raise _version_error(missing) from missing
     return peek
+
+
+class CallState(Protocol):
+    """What gRPC keeps of a call, also when nobody holds the call itself any more."""
+
+    code: Any
+    """A grpc.StatusCode; None while the call goes on."""
+    details: Any
+    """With which words it ended; text or bytes."""
+
+
+def state_of(call: Any) -> CallState:
+    """The state of a call that goes on in the background (a future, a stream).
+
+    Raises:
+        GrpcVersionError: this grpcio keeps none.
+    """
+    try:
+        state: CallState = call._state
+    except AttributeError as missing:
+        raise _version_error(missing) from missing
+    return state
 
 
 def _version_error(missing: Exception) -> GrpcVersionError:

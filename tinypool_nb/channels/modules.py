@@ -94,15 +94,15 @@ class Modules:
         key, entry = action.key, action.entry
         born = self._clock.now() - MILLISECOND  # core's stamps are rounded down to milliseconds, and none is older than this one
         identity = ChannelIdentity(next(numbers), key, entry.address.text, entry.generation, entry.options.transport.value)
-        channel = open_channel(entry.address.target, identity.number, entry.options)
+        channel = open_channel(entry.address.target, identity.number, entry.options, held=entry.held)
         old = self._watched.get(key)
         calls = self._calls if entry.options.record_calls else None
         face = self._face(identity, channel, calls) if old is None else old.face
-        watched = Watched(identity, channel, face, entry.options, born=born)
+        watched = Watched(identity, channel, face, entry.options, born=born, held=entry.held)
         self._current.enter(watched.shown, identity.number)
         self._observer.watch(watched)
         if old is not None:
-            face.replace(channel, identity, calls)
+            face.replace(channel, identity, calls, watched.gate())
             self._observer.retire(old)
         self._watched[key] = watched
         self.options[key] = entry.options

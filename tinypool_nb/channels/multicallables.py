@@ -69,6 +69,8 @@ class Routed:
         while True:
             tenure = self._route.current  # held until the call has ended or is under way: see Tenure
             try:
+                if tenure.gate is not None:
+                    tenure.gate()
                 generation, opened = self._opened
                 if generation != tenure.generation:
                     opened = self._route.open(tenure, self._method.open)
@@ -86,20 +88,24 @@ class Routed:
         free = self._free
         while True:
             tenure = self._route.current
+            counted: Counted | None = None
             try:
+                if tenure.gate is not None:
+                    tenure.gate()
                 try:
                     counted = free.pop()
                 except IndexError:
                     counted = self._counted(tenure)
                 if counted.generation != tenure.generation:
                     free.clear()  # all of them are of a channel that was replaced
+                    counted = None  # an interruption that comes now is the end of no call
                     counted = self._counted(tenure)
                 result = getattr(counted.multicallable, verb)(*call)
             except ValueError as error:
                 if tenure is self._route.current or not str(error).startswith(CLOSED):
                     raise
-            except (grpc.RpcError, KeyboardInterrupt) as error:
-                log.fail(counted, self._name, start, error)
+            except BaseException as error:
+                self._fail(log, counted, start, error)
                 raise
             else:
                 break
@@ -112,6 +118,11 @@ class Routed:
             log.append(Call(counted.channel, self._name, epoch + start, epoch + end, OK, counted.sent, counted.received, ""))
             self._give_back(counted)
         return result
+
+    def _fail(self, log: CallLog, counted: Counted | None, start: int, error: BaseException) -> None:
+        """Write down a call that ended so, if one began: what is held, or gone, takes none."""
+        if counted is not None and _ends_a_call(error):
+            log.fail(counted, self._name, start, error)
 
     def _counted(self, tenure: Tenure | Ended) -> Counted:
         """A new multicallable on the tenure's channel, with counters around its serializers."""
@@ -127,6 +138,11 @@ class Routed:
         if self._is_unary:
             counted.sent = counted.received = 0
             self._free.append(counted)
+
+
+def _ends_a_call(error: BaseException) -> bool:
+    """Whether it comes from the call's end, or from outside while its caller waited; else gRPC refused an argument, and no call began."""
+    return isinstance(error, grpc.RpcError | TimeoutError) or not isinstance(error, Exception)
 
 
 class RoutedUnaryUnary(Routed, UnaryUnary):

@@ -19,14 +19,29 @@ attempts. The memory is taken as events come. Twice the bytes hold twice the eve
 NEVER_IDLE = 2**31 - 1
 """Milliseconds: the greatest idle timeout, which gRPC core takes for "never"."""
 
+AN_HOUR = 3_600_000
+"""Milliseconds: the backoff of a held channel, long enough for nothing to come after its one attempt."""
+
 Arguments = tuple[tuple[str, int | str], ...]
 
 
-def arguments(options: PoolOptions, *, trace_bytes: int = TRACE_BYTES) -> Arguments:
+HELD: Arguments = (
+    ("grpc.initial_reconnect_backoff_ms", AN_HOUR),
+    ("grpc.max_reconnect_backoff_ms", AN_HOUR),
+    # After a failure core asks for the name anew, and an address that is new then would be attempted.
+    ("grpc.dns_min_time_between_resolutions_ms", AN_HOUR),
+    # A call that is lost with its connection is tried again in silence, and would make an IDLE channel connect.
+    ("grpc.enable_retries", 0),
+)
+"""How a held channel differs. An attempt's own deadline is its backoff too, so somebody else must give it up (`holding.py`)."""
+
+
+def arguments(options: PoolOptions, *, held: bool = False, trace_bytes: int = TRACE_BYTES) -> Arguments:
     """The channel arguments that make gRPC core behave as `options` say.
 
     Args:
         options: the pool's settings, in seconds.
+        held: True for a channel that, once it is asked to connect, makes one attempt an address and no more.
         trace_bytes: the cap of each channel's and subchannel's trace, 53 * 2**k bytes. Other caps, powers of two
             and core's default of 4096 among them, empty a trace for good once it is full.
 
@@ -69,20 +84,24 @@ def arguments(options: PoolOptions, *, trace_bytes: int = TRACE_BYTES) -> Argume
         ("grpc.enable_channelz", 1),
         ("grpc.max_channel_trace_event_memory_per_node", trace_bytes),
     ]
-    if options.load_balancing != "pick_first":  # which is gRPC's own default
+    if held:
+        own = dict(HELD)
+        pairs = [*(pair for pair in pairs if pair[0] not in own), *HELD]
+    elif options.load_balancing != "pick_first":  # which is gRPC's own default, and a held channel's: round_robin would connect by itself
         pairs.append(("grpc.service_config", json.dumps({"loadBalancingConfig": [{options.load_balancing: {}}]})))
     if options.tls is not None and options.tls.server_name is not None:
         pairs.append(("grpc.ssl_target_name_override", options.tls.server_name))
     return tuple(pairs)
 
 
-def open_channel(target: str, number: int, options: PoolOptions) -> grpc.Channel:
+def open_channel(target: str, number: int, options: PoolOptions, *, held: bool = False) -> grpc.Channel:
     """Make a channel to `target` that can be told apart in the trace. Nothing is dialled yet.
 
     Args:
         target: where to, in gRPC's form, checked before: `dns:///host:port`, `ipv4:127.0.0.1:50051`, `unix:/path`, ...
         number: the channel's number, unique in the process (`ChannelIdentity.number`).
         options: the pool's settings.
+        held: as for `arguments`.
 
     Raises:
         OptionsError: a file of `options.tls` cannot be used.
@@ -91,8 +110,8 @@ def open_channel(target: str, number: int, options: PoolOptions) -> grpc.Channel
     """
     tagged = f"{target}#{tag(number)}"
     if options.tls is None:
-        return grpc.insecure_channel(tagged, arguments(options))
-    return grpc.secure_channel(tagged, channel_credentials(options.tls), arguments(options))
+        return grpc.insecure_channel(tagged, arguments(options, held=held))
+    return grpc.secure_channel(tagged, channel_credentials(options.tls), arguments(options, held=held))
 
 
 def tag(number: int) -> str:

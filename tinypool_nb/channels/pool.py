@@ -13,10 +13,12 @@ from tinypool_nb.channels.counters import Counters
 from tinypool_nb.channels.credentials import channel_credentials
 from tinypool_nb.channels.current import CurrentStates
 from tinypool_nb.channels.health import HealthChecks
+from tinypool_nb.channels.holding import Hold
 from tinypool_nb.channels.modules import Modules
 from tinypool_nb.channels.observer import Observer
 from tinypool_nb.channels.pooled import PooledChannel
 from tinypool_nb.channels.waiting import Question, Sighting, until, wait
+from tinypool_nb.core import decisions
 from tinypool_nb.core.addresses import parse_address
 from tinypool_nb.core.decisions import Close, Command, Operation, Reconnect, Register, Tell, Unregister
 from tinypool_nb.core.events import MarkKind
@@ -168,6 +170,37 @@ class ClientPool:
         """
         self._carry_out(Reconnect(name))
 
+    @counts_errors("hold")
+    def hold(self, name: str | ModuleKey) -> Hold:
+        """Hold a module: from now on it connects only by `attempt()` of what is returned, one attempt at a time, until `release()`.
+
+        Its channel is replaced by one that attempts nothing by itself; calls under way on the old one end well. One that is held
+        already stays so. See `Hold` for what calls do meanwhile.
+
+        Raises:
+            UnknownModuleError, AmbiguousModuleError, PoolClosedError
+
+        Example:
+            with pool.hold("http-module-v1") as hold:
+                print(hold.attempt())
+        """
+        tell = self._carry_out(decisions.Hold(name))
+        assert tell.key is not None
+        weak = weakref.WeakMethod(self._carry_out)  # as all parts, a hold keeps no pool alive
+
+        def carry_out(command: Command) -> Tell:
+            own = weak()
+            if own is None:
+                raise PoolClosedError("hold")
+            return own(command)
+
+        return Hold(tell.key, self._modules, self._observer, self.journal.clock, carry_out)
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """The names of the modules that are held."""
+        return tuple(watched.shown for watched in self._modules.channels() if watched.held)
+
     def send(
         self,
         name: str | ModuleKey,
@@ -200,7 +233,8 @@ class ClientPool:
         Raises:
             SendError: it was not answered. The subclass says what can be done: NotReadyError, UnavailableError, SendTimeoutError,
                 MessageTooLargeError, ... Each carries module, address, code, reason, and state and last failure of the connection.
-            UnknownModuleError, AmbiguousModuleError, PoolClosedError, OptionsError
+            ModuleGoneError: it was unregistered meanwhile, so nothing was sent.
+            UnknownModuleError, AmbiguousModuleError, PoolClosedError, ForkedPoolError, OptionsError
 
         Example:
             >>> ClientPool().send("http-module-v1", to="node.port", payload=b"{}")
@@ -315,6 +349,8 @@ class ClientPool:
 
     def collector(self) -> "PoolCollector":
         """This pool's metrics for a registry of your own, always the same object; one pool a registry.
+
+        The registry keeps the record alive: unregister the collector when the pool is closed.
 
         Example:
             >>> from prometheus_client import CollectorRegistry

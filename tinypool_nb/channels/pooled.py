@@ -19,7 +19,7 @@ from tinypool_nb.channels.multicallables import (
     UnaryStream,
     UnaryUnary,
 )
-from tinypool_nb.channels.route import Route, Subscriber
+from tinypool_nb.channels.route import Gate, Route, Subscriber
 from tinypool_nb.core.events import ChannelIdentity
 from tinypool_nb.errors import ModuleGoneError, SharedChannelError, TinypoolError
 
@@ -42,6 +42,7 @@ class PooledChannel(grpc.Channel):
 
     Raises (each call, once it applies):
         ModuleGoneError: the module was unregistered, or the pool closed.
+        HeldError: the module is held and not READY (`pool.hold`), whether the call would have waited or not.
         ForkedPoolError: the process is a fork of the one that made the channel.
 
     Example:
@@ -160,13 +161,16 @@ class PooledChannel(grpc.Channel):
 
     # For the pool, which owns the channels: it closes one only after `replace` or `retire` has returned it.
 
-    def replace(self, channel: grpc.Channel, identity: ChannelIdentity, calls: CallLog | None = None) -> grpc.Channel:
+    def replace(
+        self, channel: grpc.Channel, identity: ChannelIdentity, calls: CallLog | None = None, gate: Gate | None = None
+    ) -> grpc.Channel:
         """For the pool: send all further calls and subscriptions to `channel`.
 
         Args:
             channel: the module's next channel.
             identity: what the record calls it.
             calls: where its calls are written down; None for nowhere.
+            gate: asked before each call; it raises if the call must not reach the channel. Subscribers then do not make it connect either.
 
         Returns:
             The channel that was current. Calls may be under way on it, and on their way into it: see `is_held`.
@@ -174,7 +178,7 @@ class PooledChannel(grpc.Channel):
         Raises:
             ModuleGoneError: the module is gone.
         """
-        old = self._route.replace(channel, identity, calls)
+        old = self._route.replace(channel, identity, calls, gate)
         self._identity = identity
         return old
 

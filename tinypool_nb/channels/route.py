@@ -19,6 +19,7 @@ from tinypool_nb.errors import ForkedPoolError, TinypoolError
 
 Opened = TypeVar("Opened")
 Subscriber = Callable[[grpc.ChannelConnectivity], None]
+Gate = Callable[[], None]
 
 CLOSED = "Cannot invoke RPC"
 """How gRPC's ValueError begins when a call finds its channel closed. Nothing was sent then, and no request was taken from an iterator."""
@@ -31,20 +32,23 @@ class Tenure:
     (a future, a stream), until gRPC counts it. So once the tenure of a replaced channel has died, no call can start there.
     """
 
-    __slots__ = ("__weakref__", "channel", "generation", "identity")
+    __slots__ = ("__weakref__", "channel", "gate", "generation", "identity")
 
-    def __init__(self, channel: grpc.Channel, generation: int, identity: ChannelIdentity) -> None:
+    def __init__(self, channel: grpc.Channel, generation: int, identity: ChannelIdentity, gate: Gate | None = None) -> None:
         self.channel = channel
         self.generation = generation
         """Counted by the route, from 1."""
         self.identity = identity
         """What the record calls the channel."""
+        self.gate = gate
+        """Asked before each call, if there is one: it raises if the call must not reach the channel."""
 
 
 class Ended:
     """Stands where a tenure stood when there is no current channel any more: who asks for the channel gets the error."""
 
     generation = -1
+    gate = None
 
     def __init__(self, error: Callable[[], TinypoolError]) -> None:
         self._error = error
@@ -86,15 +90,15 @@ class Route:
                 raise ValueError(f"{CLOSED}: the channel was replaced")
             return how(channel)
 
-    def replace(self, channel: grpc.Channel, identity: ChannelIdentity, calls: CallLog | None) -> grpc.Channel:
+    def replace(self, channel: grpc.Channel, identity: ChannelIdentity, calls: CallLog | None, gate: Gate | None = None) -> grpc.Channel:
         """Send all further calls to `channel`; subscribers follow. Returns the channel that was current."""
         with self._lock:
             self.calls = calls
             generation = self.current.generation + 1
             old = self._leave()
-            self.current = Tenure(channel, generation, identity)
+            self.current = Tenure(channel, generation, identity, gate)
             for subscriber, try_to_connect in self._subscribers:
-                channel.subscribe(subscriber, try_to_connect)
+                channel.subscribe(subscriber, try_to_connect and gate is None)
         return old
 
     def end(self, error: Callable[[], TinypoolError]) -> grpc.Channel:
@@ -114,7 +118,7 @@ class Route:
     def subscribe(self, subscriber: Subscriber, *, try_to_connect: bool) -> None:
         """Tell `subscriber` each state of whichever channel is current, as gRPC's `Channel.subscribe` samples them."""
         with self._lock:
-            self.current.channel.subscribe(subscriber, try_to_connect)
+            self.current.channel.subscribe(subscriber, try_to_connect and self.current.gate is None)
             self._subscribers.append((subscriber, try_to_connect))
 
     def unsubscribe(self, subscriber: Subscriber) -> None:

@@ -10,8 +10,10 @@ from tinypool_nb.channels.opening import tag
 from tinypool_nb.channels.pooled import PooledChannel
 from tinypool_nb.core.events import Attempt, ChannelIdentity, Transition
 from tinypool_nb.core.options import PoolOptions
+from tinypool_nb.core.phases import Story
 from tinypool_nb.core.states import State
 from tinypool_nb.core.tracing import ChannelHistory, Trace
+from tinypool_nb.errors import HeldError
 
 numbers = count(1)
 """Numbers the channels of this process."""
@@ -45,6 +47,7 @@ class Watched:
         "closed_at",
         "due_since",
         "face",
+        "held",
         "hot_until",
         "identity",
         "is_drained",
@@ -53,16 +56,22 @@ class Watched:
         "peek",
         "seen",
         "shown",
+        "story",
     )
 
-    def __init__(self, identity: ChannelIdentity, channel: grpc.Channel, face: PooledChannel, options: PoolOptions, *, born: int) -> None:
-        """`born`: when the channel was made, nanoseconds on the record's clock."""
+    def __init__(
+        self, identity: ChannelIdentity, channel: grpc.Channel, face: PooledChannel, options: PoolOptions, *, born: int, held: bool = False
+    ) -> None:
+        """`born`: when the channel was made, nanoseconds on the record's clock; `held`: it attempts only what it is asked for."""
         self.identity = identity
         self.shown = str(identity.key)
         self.channel = channel
         self.face = face
         """Through which its calls come; it may point to a later channel by now."""
         self.options = options
+        self.held = held
+        self.story = Story() if held else None
+        """The events of a held channel's traces, of which its attempt is told."""
         self.peek: Callable[[bool], int] = peek_of(channel)
         self.seen = State.IDLE.code
         """The state at the last peek, as core's number."""
@@ -94,11 +103,24 @@ class Watched:
         return self._history.last_reason
 
     def look(self, *, connect: bool = False) -> State:
-        """The state of the channel now; `connect` also asks an idle one to connect."""
+        """The state of the channel now; `connect` also asks an idle one to connect, unless it is held."""
         try:
-            return State.from_code(self.peek(connect))
+            return State.from_code(self.peek(connect and not self.held))
         except ValueError:  # how grpcio says that it was closed
             return State.SHUTDOWN
+
+    def gate(self) -> Callable[[], None] | None:
+        """What lets calls into a held channel only while it is READY: one that is IDLE would connect. None if it is not held."""
+        if not self.held:
+            return None
+        peek, history, shown = self.peek, self._history, self.shown  # not self, which holds the face that holds this
+
+        def let_through() -> None:
+            state = State.from_code(peek(False))
+            if state is not State.READY:
+                raise HeldError(shown, state, history.last_reason)
+
+        return let_through
 
     def audit_in(self, now: float, at_rest: float, unsettled: float) -> float:
         """Seconds until its trace is to be read though nothing seems to have changed.
@@ -135,6 +157,8 @@ class Watched:
         if lost:
             rows.append(self._history.gap(before))
         rows += self._history.of_channel(fresh)
+        if self.story is not None:
+            self.story.channel += fresh
         if self.state is None:
             rows += self.infer(now)
         at_rest = not fresh and self.state is State.READY and len(node.subchannels) == 1 and node.subchannels[0] in self._subchannels
@@ -171,6 +195,8 @@ class Watched:
             trace.read_at = now
             self._subchannels[number] = trace, peer
             rows += self._history.of_subchannel(number, peer, fresh)
+            if self.story is not None:
+                self.story.tell(number, peer, fresh)
         if node is None or number not in parent.subchannels:
             self._subchannels.pop(number, None)
             rows += self._history.abandoned(number, peer, now)

@@ -12,11 +12,11 @@ from typing import Literal, TypeVar
 from tinypool_nb.core.addresses import Address
 from tinypool_nb.core.keys import ModuleKey, need_key
 from tinypool_nb.core.options import PoolOptions
-from tinypool_nb.errors import OptionsError, PoolClosedError, shown
+from tinypool_nb.errors import NotHeldError, OptionsError, PoolClosedError, shown
 
 Kept = TypeVar("Kept")
 
-Operation = Literal["register", "unregister", "reconnect", "health_check", "close", "send"]
+Operation = Literal["register", "unregister", "reconnect", "health_check", "close", "send", "hold", "attempt", "release"]
 Status = Literal["ok", "unchanged", "replaced", "error"]
 """How an operation went, as the page's metric names it: `error` is an exception, of which no `Tell` tells."""
 
@@ -28,6 +28,8 @@ class Entry:
     address: Address
     options: PoolOptions
     generation: int
+    held: bool = False
+    """Whether its channel attempts nothing until somebody asks for an attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,42 @@ class Reconnect:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Give the module that `asked` names a channel that attempts nothing by itself, until `Release`."""
+
+    asked: object
+
+
+@dataclass(frozen=True, slots=True)
+class TryOnce:
+    """Let a held module make one attempt, on a fresh channel."""
+
+    asked: object
+
+
+@dataclass(frozen=True, slots=True)
+class PutAway:
+    """Give a held module a fresh channel that has not been asked for an attempt, since the old one would go on by itself."""
+
+    key: ModuleKey
+    generation: int
+    """Of the channel that is meant; one that was replaced already is left alone."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Give a held module a normal channel again, and ask it to connect; quiet if it is not held or not there."""
+
+    key: ModuleKey
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """Take everything away for good; quiet the second time."""
 
 
-Command = Register | Unregister | Reconnect | Close
+Command = Register | Unregister | Reconnect | Hold | TryOnce | PutAway | Release | Close
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +153,10 @@ def decide(table: Table, command: Command) -> tuple[Table, tuple[Action, ...]]:
     'unchanged'
 
     Raises:
-        PoolClosedError: register or reconnect after close.
+        PoolClosedError: register, reconnect, hold or an attempt after close.
+        NotHeldError: an attempt of a module that is not held.
         OptionsError: register of several endpoints with TLS, which need a `server_name`.
-        UnknownModuleError, AmbiguousModuleError: reconnect of a name that is not, or not only, one module.
+        UnknownModuleError, AmbiguousModuleError: reconnect, hold or an attempt of a name that is not, or not only, one module.
     """
     match command:
         case Register(key, address, options):
@@ -133,6 +167,8 @@ def decide(table: Table, command: Command) -> tuple[Table, tuple[Action, ...]]:
             return _reconnect(table, asked)
         case Close():
             return _close(table)
+        case _:
+            return _decide_of_hold(table, command)
 
 
 def _register(table: Table, key: ModuleKey, address: Address, options: PoolOptions) -> tuple[Table, tuple[Action, ...]]:
@@ -147,7 +183,8 @@ def _register(table: Table, key: ModuleKey, address: Address, options: PoolOptio
     if old.address == address and old.options == options:
         return table, (Tell(key, f"register {address}: no change", "register", "unchanged"),)
     what = f"address changed from {old.address} to {address}" if old.address != address else "options changed"
-    return _open(table, key, address, options, Tell(key, f"register: {what}", "register", "replaced"), connect=False)
+    told = Tell(key, f"register: {what}", "register", "replaced")
+    return _open(table, key, address, options, told, connect=False, held=old.held)  # what is held stays so at its new address
 
 
 def _unregister(table: Table, key: ModuleKey) -> tuple[Table, tuple[Action, ...]]:
@@ -163,7 +200,51 @@ def _reconnect(table: Table, asked: object) -> tuple[Table, tuple[Action, ...]]:
         raise PoolClosedError("reconnect")
     key = need_key(table.entries, asked)
     old = table.entries[key]
-    return _open(table, key, old.address, old.options, Tell(key, "reconnect", "reconnect", "ok"), connect=True)
+    return _again(table, key, Tell(key, "reconnect", "reconnect", "ok"), connect=True, held=old.held)
+
+
+def _decide_of_hold(table: Table, command: Hold | TryOnce | PutAway | Release) -> tuple[Table, tuple[Action, ...]]:
+    match command:
+        case Hold(asked):
+            return _hold(table, asked)
+        case TryOnce(asked):
+            return _try_once(table, asked)
+        case PutAway(key, generation, why):
+            return _put_away(table, key, generation, why)
+        case Release(key):
+            return _release(table, key)
+
+
+def _hold(table: Table, asked: object) -> tuple[Table, tuple[Action, ...]]:
+    if table.closed:
+        raise PoolClosedError("hold")
+    key = need_key(table.entries, asked)
+    if table.entries[key].held:
+        return table, (Tell(key, "hold: was held already", "hold", "unchanged"),)
+    return _again(table, key, Tell(key, "hold", "hold", "ok"), connect=False, held=True)
+
+
+def _try_once(table: Table, asked: object) -> tuple[Table, tuple[Action, ...]]:
+    if table.closed:
+        raise PoolClosedError("attempt")
+    key = need_key(table.entries, asked)
+    if not table.entries[key].held:
+        raise NotHeldError(str(key))
+    return _again(table, key, Tell(key, "hold: attempt", "attempt", "ok"), connect=True, held=True)
+
+
+def _put_away(table: Table, key: ModuleKey, generation: int, why: str) -> tuple[Table, tuple[Action, ...]]:
+    old = table.entries.get(key)
+    if old is None or not old.held or old.generation != generation:
+        return table, (Tell(key, f"hold: {why}: was replaced already", "hold", "unchanged"),)
+    return _again(table, key, Tell(key, f"hold: {why}", "hold", "ok"), connect=False, held=True)
+
+
+def _release(table: Table, key: ModuleKey) -> tuple[Table, tuple[Action, ...]]:
+    old = table.entries.get(key)
+    if old is None or not old.held:
+        return table, (Tell(key, "hold: was released already", "release", "unchanged"),)
+    return _again(table, key, Tell(key, "hold: released", "release", "ok"), connect=True, held=False)
 
 
 def _close(table: Table) -> tuple[Table, tuple[Action, ...]]:
@@ -174,12 +255,18 @@ def _close(table: Table) -> tuple[Table, tuple[Action, ...]]:
 
 
 def _open(
-    table: Table, key: ModuleKey, address: Address, options: PoolOptions, tell: Tell, *, connect: bool
+    table: Table, key: ModuleKey, address: Address, options: PoolOptions, tell: Tell, *, connect: bool, held: bool = False
 ) -> tuple[Table, tuple[Action, ...]]:
     old = table.entries.get(key)
-    entry = Entry(address, options, 1 + (table.gone.get(key, 0) if old is None else old.generation))
+    entry = Entry(address, options, 1 + (table.gone.get(key, 0) if old is None else old.generation), held)
     gone = _without(table.gone, key) if key in table.gone else table.gone
     return replace(table, entries={**table.entries, key: entry}, gone=gone), (Open(key, entry, connect), tell)
+
+
+def _again(table: Table, key: ModuleKey, tell: Tell, *, connect: bool, held: bool) -> tuple[Table, tuple[Action, ...]]:
+    """A fresh channel to the same address, of the same settings."""
+    old = table.entries[key]
+    return _open(table, key, old.address, old.options, tell, connect=connect, held=held)
 
 
 def _without(mapping: Mapping[ModuleKey, Kept], key: ModuleKey) -> Mapping[ModuleKey, Kept]:

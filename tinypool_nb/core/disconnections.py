@@ -46,7 +46,7 @@ def disconnect_error(reason: str) -> str:
     if goaway is None:
         return UNKNOWN_ERROR
     number = int(goaway[1] or 0)
-    return f"GOAWAY {_HTTP2[number] if number < len(_HTTP2) else number}"
+    return f"GOAWAY {_HTTP2[number] if number < len(_HTTP2) else 'UNKNOWN'}"  # a peer may send any number, and a label should not
 
 
 class Disconnections:

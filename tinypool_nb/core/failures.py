@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from tinypool_nb.core.codes import Code
+from tinypool_nb.core.states import State
 from tinypool_nb.errors import (
     AccessError,
     CallCancelledError,
@@ -28,6 +29,8 @@ Wire = Literal["message", "send"]
 """The form of a module's wire: `Message` as modules in the field serve it, or `Send` as the docs describe it."""
 
 _TOO_LARGE = re.compile(r"message (is )?larger than|larger than max|exceeds.*(size|limit)|too large", re.IGNORECASE)
+_NO_TRUST = re.compile(r"tls handshake failed|verification check failed", re.IGNORECASE)
+"""How core says that two do not agree on their transport security: waiting helps nobody then."""
 _CODE = re.compile(r"^[A-Z_]+: ")
 
 
@@ -62,6 +65,8 @@ def send_error(failure: Failure, *, wire: Wire, timeout: float | None) -> SendEr
     told = f"{_whom(failure)} {what}: {code}{f', {shown_reason(failure.reason)}' if failure.reason else ''}"
     if kind in _OF_CONNECTIONS:
         told += f"; its connection is {failure.state}{_last(failure)}"
+        if failure.state == State.SHUTDOWN:
+            advice = _GONE
     return kind(f"{told}; {advice}", failure)
 
 
@@ -117,9 +122,12 @@ def _timed_out(failure: Failure, _wire: Wire, timeout: float | None) -> Ruling:
     return SendTimeoutError, f"did not answer {within}", advice
 
 
-_UNAVAILABLE = _always(
-    UnavailableError, "is not available", "wait_for_ready=True waits until it is back, pool.reconnect(name) tries at once"
-)
+def _unavailable(failure: Failure, _wire: Wire, _timeout: float | None) -> Ruling:
+    if _NO_TRUST.search(failure.reason):
+        return UnavailableError, "cannot be connected to securely", "the module is there: see roots= and server_name= of tp.Tls"
+    return UnavailableError, "is not available", "wait_for_ready=True waits until it is back, pool.reconnect(name) tries at once"
+
+
 _CANCELLED = _always(CallCancelledError, "was not waited for", "send again")
 _REFUSED = _always(MessageRefusedError, "refused the message", "correct the message")
 _NO_ACCESS = _always(AccessError, "does not let this caller in", "show who you are, for example with tp.Tls(certificate=..., key=...)")
@@ -139,9 +147,10 @@ _RULES: dict[Code, Rule] = {
     Code.OUT_OF_RANGE: _REFUSED,
     Code.UNIMPLEMENTED: _unimplemented,
     Code.INTERNAL: _FAILED,
-    Code.UNAVAILABLE: _UNAVAILABLE,
+    Code.UNAVAILABLE: _unavailable,
     Code.DATA_LOSS: _FAILED,
     Code.UNAUTHENTICATED: _NO_ACCESS,
 }
+_GONE = "the module was unregistered or the pool closed meanwhile: register it again"
 _OF_CONNECTIONS = frozenset({UnavailableError, SendTimeoutError, CallCancelledError})
 """Errors in which the state of the connection may be the cause."""

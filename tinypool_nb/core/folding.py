@@ -127,7 +127,8 @@ class Ledger:
         self.numbers[CALLS] += 1
         if code is not Code.OK:
             self.numbers[FAILED_CALLS] += 1
-            if reason and channel == self.channel:
+            # Core's own code for a lost connection; under any other, words such as "connection reset" are about something of the module's.
+            if code is Code.UNAVAILABLE and reason and channel == self.channel:
                 self.disconnections.told(end, reason)
         histogram = self.latencies.get((method, code))
         if histogram is None:

@@ -59,7 +59,7 @@ class Journal:
     without readers too, each 1024th append does it.
 
     Parameters:
-        history: rows of each kind to keep; beyond, the oldest eighth goes at once, and a mark says so. Totals stay right.
+        history: rows of each kind to keep; beyond, the oldest eighth goes at once, and marks say so. Totals stay right.
         clock: what time it is for marks and open intervals.
 
     >>> from tinypool_nb.core.events import ChannelIdentity, Evidence
@@ -84,6 +84,7 @@ class Journal:
         self.calls = Calls(self.folding, history=history)
         self._kinds: tuple[Kind, ...] = (self.transitions, self.attempts, self.marks, self.calls)
         self._staged: dict[type[Event], list[Event]] = {Transition: [], Attempt: [], Mark: [], Call: []}
+        self._told_of: dict[str, int] = {}
         self._lock = threading.Lock()  # around everything but the staged lists, whose own steps are atomic
 
     def append(self, event: Event) -> None:
@@ -185,5 +186,11 @@ class Journal:
             for first in range(0, len(rows), kind.table.block):
                 dropped += kind.append(rows[first : first + kind.table.block])
             if dropped:
-                text = f"the oldest {dropped} {type(kind).__name__.lower()} went"
-                self._staged[Mark].append(Mark(self.clock.now(), MarkKind.RECORD, text, None))
+                self._tell_of_dropped(kind)
+
+    def _tell_of_dropped(self, kind: Kind) -> None:
+        """Mark that old rows went: the first time, and whenever as many have gone again, else such marks would push out all others."""
+        name, gone = type(kind).__name__.lower(), kind.table.dropped
+        if gone >= 2 * self._told_of.get(name, 0):
+            self._told_of[name] = gone
+            self._staged[Mark].append(Mark(self.clock.now(), MarkKind.RECORD, f"the oldest {gone} {name} have gone", None))

@@ -15,6 +15,10 @@ from tinypool_nb.core.states import State
 from tinypool_nb.journal.tables import Dictionary, Rows, Table
 
 NANOSECONDS = np.dtype(np.int64)
+MOST_REASONS = 10_000
+"""Different reasons of calls that are kept: a module may put a request's number into each."""
+OTHER_REASONS = "(one of many other reasons)"
+"""What stands for the rest."""
 
 
 class Kind(Protocol):
@@ -150,11 +154,17 @@ class Calls:
         columns["code"] = self.table.encode("code", codes)
         columns["sent"] = np.fromiter(sent, np.int64, len(rows))
         columns["received"] = np.fromiter(received, np.int64, len(rows))
-        columns["reason"] = self.table.encode("reason", reasons)
+        columns["reason"] = self.table.encode("reason", self._bounded(reasons))
         for ledger, row in zip(ledgers, rows, strict=True):
             ledger.fold_call(row)
         self.table.extend(len(rows), columns)
         return dropped
+
+    def _bounded(self, reasons: Sequence[str]) -> Sequence[str]:
+        known = self.table.dictionaries["reason"]
+        if len(known.values) + len(reasons) <= MOST_REASONS:
+            return reasons
+        return [reason if reason in known else OTHER_REASONS for reason in reasons]
 
 
 def transition_events(rows: Rows) -> Iterator[Transition]:

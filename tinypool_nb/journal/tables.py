@@ -49,6 +49,10 @@ class Dictionary:
             self._learn(values)
             return np.fromiter(map(self._codes.__getitem__, values), np.int32, len(values))
 
+    def __contains__(self, value: Hashable) -> bool:
+        """Whether it has a code for the value."""
+        return value in self._codes
+
     @property
     def code_type(self) -> npt.DTypeLike:
         """The integer type that its codes fit in."""

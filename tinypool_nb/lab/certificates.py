@@ -55,9 +55,9 @@ class ServerIdentity:
 
     key: str = field(repr=False)
     """PEM."""
-    chain: str
+    chain: str = field(repr=False)
     """PEM: its certificate."""
-    client_roots: str | None
+    client_roots: str | None = field(repr=False)
     """PEM: whose certificates its clients must have; None if they need none."""
 
     def as_line(self) -> str:

@@ -16,6 +16,9 @@ STATUSES: Mapping[Operation, tuple[Status, ...]] = MappingProxyType(
         "health_check": ("ok", "error"),
         "close": ("ok", "unchanged"),
         "send": ("ok", "error"),
+        "hold": ("ok", "unchanged", "error"),
+        "attempt": ("ok", "error"),
+        "release": ("ok", "unchanged"),
     }
 )
 """What can come of each operation. These counts begin at 0, since Prometheus takes no notice of a counter's first value."""

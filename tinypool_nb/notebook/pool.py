@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import weakref
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
@@ -13,16 +14,23 @@ from tinypool_nb.channels.pool import ClientPool
 from tinypool_nb.core.events import MarkKind
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import Backoff, PoolOptions, check_period
+from tinypool_nb.errors import OptionsError
 from tinypool_nb.lab import actions
 from tinypool_nb.notebook.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     import pandas as pd
+    import plotly.graph_objects as go
 
     from tinypool_nb.lab.actions import Action
+    from tinypool_nb.notebook.following import Following
     from tinypool_nb.notebook.live_table import LiveTable
+    from tinypool_nb.notebook.stepper import Stepper
+    from tinypool_nb.views.figures import Theme
+    from tinypool_nb.widgets.panel import Panel
+    from tinypool_nb.widgets.publisher import Publisher
 
 _pools: weakref.WeakValueDictionary[int, Pool] = weakref.WeakValueDictionary()
 _serials = count(1)
@@ -49,8 +57,11 @@ class Pool(ClientPool, Record):
     def __init__(self, options: PoolOptions | None = None, *, health_checks: float | None = None) -> None:
         ClientPool.__init__(self, options, health_checks=health_checks)
         Record.__init__(self, self.journal)
+        self._publisher: Publisher | None = None
+        self._publishing = threading.Lock()  # around the first use
         _pools[next(_serials)] = self
         actions.listeners.add(self)
+        self._panel: Panel | None = None
 
     @overload
     def connections(self, *, live: Literal[False] = False) -> pd.DataFrame: ...
@@ -125,6 +136,24 @@ class Pool(ClientPool, Record):
         self.catch_up()
         return self._registered(frames.connections(self.journal))
 
+    def timeline(
+        self, modules: str | Iterable[str] | None = None, *, theme: Theme = "light", width: int | None = None, live: bool = False
+    ) -> go.Figure:
+        """As `Record.timeline`; or, with `live`, a FigureWidget of the last minute that follows this pool until it closes.
+
+        Raises:
+            OptionsError: `modules` or `width` with `live`, which shows all modules, as wide as the page lets it.
+        """
+        if not live:
+            return super().timeline(modules, theme=theme, width=width)
+        for name, value in (("modules", modules), ("width", width)):
+            if value is not None:
+                raise OptionsError(name, value, "left out where live=True, which shows all modules, as wide as the page lets it")
+        from tinypool_nb.widgets.streaming import StreamingTimeline
+
+        self.catch_up()
+        return StreamingTimeline(self.journal, self.publisher, theme=theme)
+
     async def stream(self, every: float = 1.0) -> AsyncIterator[pd.DataFrame]:
         """Frames of only the transitions that are new since the last one, until the pool closes.
 
@@ -152,6 +181,74 @@ class Pool(ClientPool, Record):
             if len(batch.transitions) or batch.dropped:
                 yield frames.transitions_of(batch)
 
+    def panel(self) -> Panel:
+        """The whole explorer, for a notebook: summary, timeline, the form to register modules with the list of them.
+
+        Each call gives the same panel, which may be displayed several times, until `close`. It does not keep the pool alive: hold the pool.
+
+        Raises:
+            PoolClosedError: after `close`; the frames and figures still work.
+        """
+        self._check_open("panel")
+        if self._panel is None or self._panel.closed:
+            from tinypool_nb.notebook.explorer import explorer
+
+            self.catch_up()  # so that it begins with what was just registered
+            self._panel = explorer(self)
+        return self._panel
+
+    def close(self, drain: float = 0.0) -> None:
+        """As `ClientPool.close`; live views show the last state and stop, and where the panel is displayed a picture and a table stay."""
+        if self._panel is not None and not self._panel.closed:
+            self._panel.freeze()
+        super().close(drain)
+        if not self.is_closed:
+            return  # a copy in a fork: what is displayed is the parent's
+        with self._publishing:
+            if self._publisher is not None:
+                self._publisher.close()
+        if self._panel is not None:
+            self._panel.close()
+
+    def stepper(self, lesson: str = "first look") -> Stepper:
+        """A lesson to walk through, one step at a time, against servers of the lab: what is done, expected and seen, and why.
+
+        Args:
+            lesson: "first look", "freeze", "graceful stop", "address change" or "round robin".
+
+        Raises:
+            OptionsError: there is no such lesson.
+            PoolClosedError: after `close`.
+
+        Example:
+            >>> with Pool() as pool, pool.stepper("first look") as stepper:
+            ...     stepper.next()
+            <Stepper 'first look': 1 of 10 steps, all as expected>
+        """
+        from tinypool_nb.lab.scripts import SCRIPTS
+        from tinypool_nb.notebook.stepper import Stepper
+
+        self._check_open("stepper")
+        if lesson not in SCRIPTS:
+            raise OptionsError("lesson", lesson, f"one of {', '.join(map(repr, SCRIPTS))}")
+        return Stepper(self, SCRIPTS[lesson])
+
+    def follow(self, name: str | ModuleKey) -> Following:
+        """What a module's connection is doing, and the window in which gRPC's own next attempt can come; `now()` gives it as data.
+
+        Raises:
+            UnknownModuleError, AmbiguousModuleError
+
+        Example:
+            >>> with Pool() as pool:
+            ...     pool.register("http-module-v1", "127.0.0.1:50051")
+            ...     pool.follow("http-module-v1")
+            <Following http-module-v1 is idle until somebody asks (IDLE)>
+        """
+        from tinypool_nb.notebook.following import Following
+
+        return Following(self, self._modules.need(name))
+
     def backoff(self, key: ModuleKey) -> Backoff:
         """The settings by which the module's attempts are spaced."""
         return self.options_of(key).backoff
@@ -164,6 +261,22 @@ class Pool(ClientPool, Record):
     def known(self) -> tuple[ModuleKey, ...]:
         """The modules that may be asked for: all that were ever seen, those just registered included."""
         return tuple(dict.fromkeys((*super().known(), *self._modules.keys())))
+
+    @property
+    def publisher(self) -> Publisher:
+        """What writes to this pool's widgets: made when it is first asked for, ended by `close`."""
+        from tinypool_nb.widgets.publisher import Publisher
+
+        with self._publishing:
+            if self._publisher is None:
+                self._publisher = Publisher(self.journal, self.follower)
+                if self.is_closed:
+                    self._publisher.close()
+            return self._publisher
+
+    def registered(self) -> tuple[ModuleKey, ...]:
+        """The modules that are registered now."""
+        return self._modules.keys()
 
     def catch_up(self) -> None:
         """Read what may have happened, so that the record is complete up to this moment."""

@@ -10,6 +10,7 @@ from tinypool_nb.core.differences import differences
 from tinypool_nb.core.events import Mark, MarkKind
 from tinypool_nb.core.keys import ModuleKey, need_key
 from tinypool_nb.core.options import Backoff
+from tinypool_nb.errors import OptionsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -112,7 +113,9 @@ class Record:
         time.sleep(0.001)  # core's stamps are rounded down to milliseconds: what is done after this call has none before the mark
         return mark
 
-    def timeline(self, modules: str | Iterable[str] | None = None, *, theme: Theme = "light", width: int | None = None) -> go.Figure:
+    def timeline(
+        self, modules: str | Iterable[str] | None = None, *, theme: Theme = "light", width: int | None = None, live: bool = False
+    ) -> go.Figure:
         """A swimlane a module: who was in which state, when, and why; marks as labelled lines; below them the calls, by how long they took.
 
         Args:
@@ -120,9 +123,15 @@ class Record:
             theme: "light" or "dark".
             width: pixels; else as wide as the page lets it. Many short intervals are merged to what the pixels can show: the worst state
                 wins, and the figure says so.
+            live: only a `tp.Pool` can be: there it makes a FigureWidget of the last minute that goes on with it.
+
+        Raises:
+            OptionsError: `live` of a record that does not grow.
         """
         from tinypool_nb.views import figures
 
+        if live:
+            raise OptionsError("live", live, "only a tp.Pool goes on; of a recording, timeline() shows all there is")
         modules = [modules] if isinstance(modules, str) else modules
         chosen = None if modules is None else [str(need_key(self.known(), module)) for module in modules]
         return figures.timeline(self.intervals(), self.marks(), self.calls(), now=self.now(), modules=chosen, theme=theme, width=width)

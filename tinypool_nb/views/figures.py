@@ -125,7 +125,8 @@ def _time_axis(seen: Swimlanes, palette: Palette) -> dict[str, Any]:
     title = f"time, UTC (local time is {offset_text(ahead)})" if ahead else "time, UTC"
     length = seen.end - seen.start
     # A little air, so that what lies at the very beginning and end is seen whole.
-    ends = np.array([seen.start - length // 80, seen.end + length // 160], dtype=np.int64)
+    within = np.iinfo(np.int64)  # a recording of other people's may tell of any time
+    ends = np.array([max(seen.start - length // 80, within.min + 1), min(seen.end + length // 160, within.max)], dtype=np.int64)
     return axis(palette, title) | {"type": "date", "range": iso_times(ends), "visible": len(seen.segments.lane) > 0}
 
 

@@ -5,7 +5,7 @@ import queue
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Protocol
 
@@ -49,6 +49,7 @@ class Publisher:
         self._journal = journal
         self._follower = follower
         self._positions: dict[View, Position] = {}
+        self._at_end: dict[View, Write] = {}
         self._lock = threading.Lock()  # around the positions and the thread; never held while a view publishes
         self._thread: threading.Thread | None = None
         # A write, or None for "the journal has changed" and for the end; a SimpleQueue, so that the garbage collector may put into it.
@@ -56,8 +57,8 @@ class Publisher:
         self._closed = False
         weakref.finalize(self, self._posted.put, None).atexit = False
 
-    def add(self, view: View, *, since: Position | None = None) -> None:
-        """Give `view` every row after `since`, or after now.
+    def add(self, view: View, *, since: Position | None = None, at_end: Write | None = None) -> None:
+        """Give `view` every row after `since`, or after now; and carry out `at_end` when everything was given and nothing more will come.
 
         Raises:
             RuntimeError: the publisher, or the follower of its pool, was closed.
@@ -67,6 +68,8 @@ class Publisher:
             if self._closed:
                 raise RuntimeError("this publisher was closed; no view can be added to it")
             self._positions[view] = position
+            if at_end is not None:
+                self._at_end[view] = at_end
         self._begin()
         self._follower.add(self._hear)
         self._posted.put(None)  # there may be rows since that position
@@ -75,6 +78,7 @@ class Publisher:
         """Give `view` no more; one that is not there is no error."""
         with self._lock:
             self._positions.pop(view, None)
+            self._at_end.pop(view, None)
 
     def post(self, write: Write) -> None:
         """Carry out one write soon, in the order of posting; quiet after the end."""
@@ -113,11 +117,7 @@ class Publisher:
 
     def work(self, writes: list[Write]) -> None:
         """Carry out the writes, then publish; called by the thread."""
-        for write in writes:
-            try:
-                write()
-            except Exception:
-                log.exception("a write to a widget failed")
+        _carry_out(writes)
         with self._lock:
             waiting = list(self._positions.items())
         for view, position in waiting:
@@ -136,6 +136,22 @@ class Publisher:
                 log.exception("the view %s raised and was dropped", name)
                 self._journal.mark(f"view {name} was dropped: {type(error).__name__}: {shown(str(error))}", kind=MarkKind.RECORD)
 
+    def finish(self) -> None:
+        """Forget the views, each by its own last write; called by the thread as it ends."""
+        with self._lock:
+            last = list(self._at_end.values())
+            self._at_end.clear()
+            self._positions.clear()
+        _carry_out(last)
+
+
+def _carry_out(writes: Iterable[Write]) -> None:
+    for write in writes:
+        try:
+            write()
+        except Exception:
+            log.exception("a write to a widget failed")
+
 
 def _publish(reference: "weakref.ref[Publisher]", posted: "queue.SimpleQueue[Write | None]") -> None:
     closing = False
@@ -149,6 +165,8 @@ def _publish(reference: "weakref.ref[Publisher]", posted: "queue.SimpleQueue[Wri
             return
         closing = publisher.closed  # before the work, so that what was appended before close() is still shown
         publisher.work([write for write in writes if write is not None])
+        if closing:
+            publisher.finish()
         del publisher  # the wait must not keep it alive
         if not closing:
             time.sleep(PERIOD)

@@ -112,8 +112,10 @@ def restore(journal: Journal, recorded: Recorded, dropped: Mapping[str, Any], di
     rows = _channel_columns(calls, recorded.channel_codes("call", len(channels)), channels)
     rows["start"] = times_of(recorded.column("call", "start"))
     rows["end"] = times_of(recorded.column("call", "time"))
-    rows["sent"] = numbers_of(recorded.column("call", "sent"), np.int64)
-    rows["received"] = numbers_of(recorded.column("call", "received"), np.int64)
+    for name in ("sent", "received"):
+        rows[name] = numbers_of(recorded.column("call", name), np.int64)
+        if (rows[name] < 0).any():
+            raise ValueError("a call has fewer than 0 bytes")
     _read_texts(rows, calls, recorded, "call", "method", "code", "reason")
     calls.restore(_count(dropped["calls"]), rows)
 

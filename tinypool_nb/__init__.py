@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tinypool_nb.errors import GrpcLoadedError as GrpcLoadedError
     from tinypool_nb.errors import GrpcVersionError as GrpcVersionError
     from tinypool_nb.errors import HeldError as HeldError
+    from tinypool_nb.errors import KubeconfigError as KubeconfigError
     from tinypool_nb.errors import LabError as LabError
     from tinypool_nb.errors import MessageRefusedError as MessageRefusedError
     from tinypool_nb.errors import MessageTooLargeError as MessageTooLargeError
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from tinypool_nb.errors import ModuleNameError as ModuleNameError
     from tinypool_nb.errors import NotHeldError as NotHeldError
     from tinypool_nb.errors import NotReadyError as NotReadyError
+    from tinypool_nb.errors import NotSyncedError as NotSyncedError
     from tinypool_nb.errors import OptionsError as OptionsError
     from tinypool_nb.errors import PoolClosedError as PoolClosedError
     from tinypool_nb.errors import RecordingError as RecordingError
@@ -75,6 +77,7 @@ _HOMES = {
     "GrpcVersionError": "tinypool_nb.errors",
     "HeldError": "tinypool_nb.errors",
     "Keepalive": "tinypool_nb.core.options",
+    "KubeconfigError": "tinypool_nb.errors",
     "Lab": "tinypool_nb.lab",
     "LabError": "tinypool_nb.errors",
     "Mark": "tinypool_nb.core.events",
@@ -87,6 +90,7 @@ _HOMES = {
     "ModuleNameError": "tinypool_nb.errors",
     "NotHeldError": "tinypool_nb.errors",
     "NotReadyError": "tinypool_nb.errors",
+    "NotSyncedError": "tinypool_nb.errors",
     "OptionsError": "tinypool_nb.errors",
     "Pool": "tinypool_nb.notebook.pool",
     "PoolClosedError": "tinypool_nb.errors",
@@ -127,6 +131,7 @@ __all__ = [
     "GrpcVersionError",
     "HeldError",
     "Keepalive",
+    "KubeconfigError",
     "Lab",
     "LabError",
     "Mark",
@@ -139,6 +144,7 @@ __all__ = [
     "ModuleNameError",
     "NotHeldError",
     "NotReadyError",
+    "NotSyncedError",
     "OptionsError",
     "Pool",
     "PoolClosedError",

@@ -228,6 +228,19 @@ class GrpcLoadedError(TinypoolError, RuntimeError):
     """A setting that gRPC reads only while it loads came too late. Restart the kernel and set it first."""
 
 
+class KubeconfigError(TinypoolError, ValueError):
+    """No cluster could be found, or the configuration of it cannot be used. Correct it; the message says what was tried."""
+
+
+class NotSyncedError(TinypoolError, TimeoutError):
+    """A discovery could not read its cluster in time. Look at what the API server says, or wait longer."""
+
+    def __init__(self, scope: str, timeout: float | None, status: object) -> None:
+        waited = "it was closed" if timeout is None else f"not within {timeout:g} s"
+        super().__init__(f"{scope} was not read, {waited}: {status}")
+        self.status = status
+
+
 class ReportError(TinypoolError, RuntimeError):
     """A notebook could not be executed or exported. The message names the cell and what it said."""
 

@@ -72,6 +72,11 @@ def test_import_needs_no_home_and_no_writable_place() -> None:
     assert run(f"import sys; sys.path[:] = {path!r}; import tinypool_nb; print(tinypool_nb.__name__)", PATH="") == "tinypool_nb\n"
 
 
+def test_a_pool_loads_the_kubernetes_client_only_once_it_discovers() -> None:
+    code = "import sys, tinypool_nb as tp; tp.Pool().close(); print([n for n in ('kubernetes', 'urllib3', 'yaml') if n in sys.modules])"
+    assert run(code) == "[]\n"
+
+
 def test_every_public_name_resolves_and_is_documented() -> None:
     names = "__import__('tinypool_nb').__all__"
     undocumented = f"import tinypool_nb as tp; print([name for name in {names} if not (getattr(tp, name).__doc__ or '').strip()])"

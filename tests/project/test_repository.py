@@ -26,7 +26,6 @@ NOT_IMPORTED = {
     "anywidget": "plotly's FigureWidget asks for it and does not declare it",
     "ipywidgets": "plotly's FigureWidget and the widgets of a notebook",
     "ipykernel": "the kernel in which a notebook is executed",
-    "kubernetes": "discovery",
     "protobuf": "the stubs that protoc wrote",
 }
 

@@ -9,13 +9,15 @@ import pytest
 
 from tinypool_nb.core.clock import Clock
 from tinypool_nb.core.codes import Code
+from tinypool_nb.core.discovering import Known, observe
 from tinypool_nb.core.events import Attempt, Call, ChannelIdentity, Evidence, Mark, MarkKind, Outcome, Transition
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.states import STATES, State
 from tinypool_nb.core.subchannels import Found, Socket, Subchannel
+from tinypool_nb.core.tinymodules import decode
 from tinypool_nb.errors import OptionsError
 from tinypool_nb.journal.journal import START, Journal
-from tinypool_nb.views import channelz_frames, frames
+from tinypool_nb.views import channelz_frames, frames, module_frames
 from tinypool_nb.views.frames import SCHEMAS
 
 IDLE, CONNECTING, READY, FAILURE, SHUTDOWN = STATES
@@ -23,8 +25,16 @@ SECOND = 1_000_000_000
 START_TIME = 1_700_000_000 * SECOND
 COUNTED: Mapping[str, Callable[[Found], pd.DataFrame]] = {"subchannels": channelz_frames.subchannels, "sockets": channelz_frames.sockets}
 """Frames of what gRPC core counts, which no journal holds."""
-FRAMES: Mapping[str, Callable[[Journal], pd.DataFrame]] = {name: getattr(frames, name) for name in SCHEMAS if name not in COUNTED}
+FRAMES: Mapping[str, Callable[[Journal], pd.DataFrame]] = {
+    name: getattr(frames, name) for name in SCHEMAS if name not in {*COUNTED, "modules"}
+}
 HOSTILE = ("<script>alert(1)</script>", "módulo-😀", "\u202eevil\u202c", "مرحبا", "n" * 253, "nan", "None", '"')
+
+
+def resources() -> list[Known]:
+    addresses = ("10.0.0.1:50051", "", "nats://x", 7)
+    told = [{"metadata": {"namespace": "a", "name": f"{name}-{addr}"}, "status": {"addr": addr}} for name in HOSTILE for addr in addresses]
+    return [observe(None, decode(each), now=START_TIME).known for each in told]
 
 
 def channel(name: str = "a", generation: int = 1, namespace: str | None = None) -> ChannelIdentity:
@@ -95,7 +105,12 @@ def test_each_frame_of_counters_is_as_its_schema_says(name: str, counted: Found)
 
 
 def test_each_schema_has_its_frame() -> None:
-    assert set(SCHEMAS) == {*FRAMES, *COUNTED}
+    assert set(SCHEMAS) == {*FRAMES, *COUNTED, "modules"}
+
+
+@pytest.mark.parametrize("known", [[], resources()], ids=["empty", "filled"])
+def test_the_frame_of_resources_is_as_its_schema_says(known: list[Known]) -> None:
+    check_schema("modules", module_frames.modules(known))
 
 
 def check_schema(name: str, frame: pd.DataFrame) -> None:
@@ -386,7 +401,7 @@ def test_writing_to_a_frame_never_alters_the_journal() -> None:
             pd.testing.assert_frame_equal(frames.transitions(journal), before)
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
+@pytest.mark.parametrize("name", [*FRAMES, *COUNTED])
 def test_copies_may_be_written_to(name: str) -> None:
     frame = COUNTED[name](found()) if name in COUNTED else FRAMES[name](story())
     for column in frame.columns:

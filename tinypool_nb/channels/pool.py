@@ -20,7 +20,7 @@ from tinypool_nb.channels.pooled import PooledChannel
 from tinypool_nb.channels.waiting import Question, Sighting, until, wait
 from tinypool_nb.core import decisions
 from tinypool_nb.core.addresses import parse_address
-from tinypool_nb.core.decisions import Close, Command, Reconnect, Register, Tell, Unregister
+from tinypool_nb.core.decisions import Close, Command, Operation, Reconnect, Register, Tell, Unregister
 from tinypool_nb.core.events import MarkKind
 from tinypool_nb.core.failures import Wire
 from tinypool_nb.core.folding import CALLS, FAILED_CALLS
@@ -29,6 +29,8 @@ from tinypool_nb.core.options import PoolOptions
 from tinypool_nb.core.states import State
 from tinypool_nb.core.subchannels import Found
 from tinypool_nb.core.telling import told_pool
+from tinypool_nb.discovery.discoveries import Discoveries
+from tinypool_nb.discovery.registry import Place
 from tinypool_nb.errors import ForkedPoolError, OptionsError, PoolClosedError, WaitTimeoutError
 from tinypool_nb.journal.follower import Follower
 from tinypool_nb.journal.journal import Journal
@@ -37,6 +39,7 @@ from tinypool_nb.metrics.exposing import Metrics
 from tinypool_nb.metrics.operations import Operations, counts_errors
 
 if TYPE_CHECKING:  # they load prometheus_client
+    from tinypool_nb.discovery.discovery import Discovery
     from tinypool_nb.metrics.collector import PoolCollector
     from tinypool_nb.metrics.server import MetricsServer
 
@@ -84,8 +87,9 @@ class ClientPool:
         self.follower.add(log_transitions)
         self._metrics = Metrics(self.journal, self._current.copy, self._operations)
         self._checks = HealthChecks(self)
+        self._discoveries = Discoveries(self.journal, _weakly(self._place))
         # Threads hold the parts, never the pool: one that nobody holds any more closes itself.
-        self._finalizer = weakref.finalize(self, _abandon, self._observer, self._checks, self._metrics)
+        self._finalizer = weakref.finalize(self, _abandon, self._observer, self._checks, self._metrics, self._discoveries)
         self._finalizer.atexit = False
         if health_checks is not None:
             self.start_health_checks(every=health_checks)
@@ -355,6 +359,55 @@ class ClientPool:
         """
         return self._metrics.collector()
 
+    def discover(
+        self,
+        *,
+        kubeconfig: str | os.PathLike[str] | None = None,
+        context: str | None = None,
+        namespace: str | None = None,
+        all_namespaces: bool = False,
+        label_selector: str | None = None,
+        own_module: str | None = None,
+    ) -> "Discovery":
+        """Keep the pool equal to the TinyModule resources of a Kubernetes cluster, from now on, in the background.
+
+        A module comes with its resource's address, moves when that changes and goes with the resource; one that names no usable address
+        any more keeps the last. What was registered by hand is not touched. The same discovery again replaces the one under way.
+
+        Args:
+            kubeconfig: a file; else KUBECONFIG, else ~/.kube/config, else the cluster that this runs in.
+            context: one of its contexts; else the current one.
+            namespace: only this one; else the context's.
+            all_namespaces: take all of them.
+            label_selector: only resources with such labels, as `tier=web,env!=test`.
+            own_module: the name of the module that this runs in, to which it must not connect.
+
+        Returns:
+            What is under way, with its `status`, `wait()` and `close()`.
+
+        Raises:
+            KubeconfigError: there is no cluster to be found; with what was tried. What the cluster says later stands in the status.
+            OptionsError, PoolClosedError
+
+        Example:
+            >>> pool.discover(namespace="tinysystems").wait(timeout=10)  # doctest: +SKIP
+
+        Source: the page's Integration with Discovery.
+        """
+        self._check_open("discover")
+        return self._discoveries.begin(
+            kubeconfig=kubeconfig,
+            context=context,
+            namespace=namespace,
+            all_namespaces=all_namespaces,
+            label_selector=label_selector,
+            own_module=own_module,
+        )
+
+    def discoveries(self) -> "tuple[Discovery, ...]":
+        """The discoveries under way, the oldest first; each has its `status`."""
+        return self._discoveries.under_way()
+
     def debug(self) -> None:
         """Log each connection with its target and state, for a service that wants no frames.
 
@@ -414,6 +467,7 @@ class ClientPool:
         """
         if os.getpid() != self._pid:
             return  # the threads and connections are the parent's
+        self._discoveries.close()
         self._metrics.close()
         self._checks.stop()
         self._carry_out(Close())
@@ -467,6 +521,16 @@ class ClientPool:
             self.journal.mark(tell.text, kind=MarkKind.ACTION, key=tell.key)
             log.info("%s", tell.text if tell.key is None else f"{tell.key}: {tell.text}")
         return tell
+
+    def _place(self, key: ModuleKey, address: str | None) -> None:
+        """What a discovery asks for: the module at this address, or no more. It tells of it itself."""
+        operation: Operation = "unregister" if address is None else "register"
+        try:
+            tell = self._modules.change(Unregister(key) if address is None else Register(key, parse_address(address), self.options_of(key)))
+        except Exception:
+            self._operations.add(operation, "error")
+            raise
+        self._operations.add(tell.operation, tell.status)
 
     def _ask(self, verb: str, name: str | ModuleKey, state: State | str) -> Question:
         self._check_open(verb)
@@ -523,7 +587,20 @@ def _state(state: State | str) -> State:
         raise OptionsError("state", state, f"one of {', '.join(State)}") from None
 
 
-def _abandon(observer: Observer, checks: HealthChecks, metrics: Metrics) -> None:
+def _weakly(place: Place) -> Place:
+    """As the method, which it does not keep its pool alive for."""
+    method = weakref.WeakMethod(place)
+
+    def call(key: ModuleKey, address: str | None) -> None:
+        alive = method()
+        if alive is not None:
+            alive(key, address)
+
+    return call
+
+
+def _abandon(observer: Observer, checks: HealthChecks, metrics: Metrics, discoveries: Discoveries) -> None:
+    discoveries.abandon()
     metrics.abandon()
     checks.abandon()
     observer.abandon()

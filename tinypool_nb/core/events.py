@@ -108,6 +108,8 @@ class MarkKind(StrEnum):
     """A person, by `pool.mark(text)`."""
     ACTION = "action"
     """A verb of the pool or of the lab: register, unregister, reconnect, kill, freeze, ..."""
+    DISCOVERY = "discovery"
+    """A discovery: a module was added, moved, removed or quarantined, the API server was lost or is back."""
     RECORD = "record"
     """The record itself: a consumer was dropped, old rows went."""
 

@@ -114,6 +114,17 @@ class Pool(ClientPool, Record):
 
         return channelz_frames.sockets(self.channelz())
 
+    def modules(self) -> pd.DataFrame:
+        """A row a TinyModule resource that `discover` has seen: address, versions, components, labels, and what became of it.
+
+        >>> with Pool() as pool:
+        ...     list(pool.modules())[8:10]
+        ['state', 'reason']
+        """
+        from tinypool_nb.views import module_frames
+
+        return module_frames.modules(self._discoveries.known())
+
     def _registered(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Without modules that were unregistered: one may still drain its last calls, but is no connection of the pool's any more."""
         return frame[np.array([key in self for key in _keys(frame)], bool)].reset_index(drop=True)

@@ -21,7 +21,7 @@ def subchannels(found: Found) -> pd.DataFrame:
     >>> list(subchannels({}))[4:7]
     ['subchannel', 'peer', 'state']
     """
-    return _frame("subchannels", [_of_subchannel(channel, one) for channel, ones in found.items() for one in ones])
+    return rows_frame("subchannels", [_of_subchannel(channel, one) for channel, ones in found.items() for one in ones])
 
 
 def sockets(found: Found) -> pd.DataFrame:
@@ -31,7 +31,7 @@ def sockets(found: Found) -> pd.DataFrame:
     ['local', 'remote']
     """
     rows = (_of_socket(channel, one, socket) for channel, ones in found.items() for one in ones for socket in one.sockets)
-    return _frame("sockets", list(rows))
+    return rows_frame("sockets", list(rows))
 
 
 class Counted(NamedTuple):
@@ -69,7 +69,7 @@ def _of_channel(channel: ChannelIdentity) -> tuple[object, ...]:
     return channel.key.namespace, channel.key.name, channel.address, channel.generation
 
 
-def _frame(name: str, rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
+def rows_frame(name: str, rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
     """The frame of that name, whose columns stand in each row in the schema's order."""
     columns = SCHEMAS[name]
     values: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else [()] * len(columns)

@@ -17,7 +17,7 @@ MARK_ROW_HEIGHT = 16
 _LENGTH = 40
 _CHARACTER = 6.2
 """Pixels: the width of one character of a mark's label, on the average."""
-_SYMBOLS = {"note": "diamond", "action": "triangle-down", "record": "square"}
+_SYMBOLS = {"note": "diamond", "action": "triangle-down", "discovery": "hexagon", "record": "square"}
 
 
 def mark_labels(seen: Swimlanes, pixels: int, palette: Palette) -> tuple[list[dict[str, Any]], int]:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from tinypool_nb.core.codes import Code
+from tinypool_nb.core.discovering import Standing
 from tinypool_nb.core.events import Evidence, MarkKind, Outcome
 from tinypool_nb.core.states import State
 
@@ -212,6 +213,25 @@ _LATENCY = (
     Column("received", "int64", "B", "bytes of all their responses"),
 )
 
+_MODULES = (
+    _NAMESPACE,
+    _MODULE,
+    Column(
+        "address",
+        CATEGORY,
+        "",
+        "where the pool is to have the module: the last address of the resource that could be dialled; missing if none",
+    ),
+    Column("version", CATEGORY, "", 'the module\'s, by its resource; "" if it says none'),
+    Column("sdk_version", CATEGORY, "", 'the version of the SDK that it is built with; "" if its resource says none'),
+    Column("components", CATEGORY, "", 'the names of its components, joined by ", "'),
+    Column("labels", CATEGORY, "", 'the resource\'s labels as "key=value", joined by ", "'),
+    Column("resource_version", CATEGORY, "", "of the resource's last change; only good to be compared for equality"),
+    Column("state", CATEGORY, "", "the state of its discovery", Standing),
+    Column("reason", CATEGORY, "", 'why it stands so; "" where all is well'),
+    _time("last_seen", "when a list or a watch last told of it"),
+)
+
 SCHEMAS: Mapping[str, tuple[Column, ...]] = MappingProxyType(
     {
         "transitions": _TRANSITIONS,
@@ -224,6 +244,7 @@ SCHEMAS: Mapping[str, tuple[Column, ...]] = MappingProxyType(
         "latency": _LATENCY,
         "subchannels": _SUBCHANNELS,
         "sockets": _SOCKETS,
+        "modules": _MODULES,
     }
 )
 """The columns of each frame, in their order."""

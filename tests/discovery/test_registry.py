@@ -1,0 +1,238 @@
+"""What discoveries saw -> the pool: exactly the changes of address, whoever saw them, in whatever order."""
+
+import random
+from typing import Any
+
+import pytest
+
+from tinypool_nb.core.discovering import Scope, Standing
+from tinypool_nb.core.events import Mark, MarkKind
+from tinypool_nb.core.keys import ModuleKey
+from tinypool_nb.discovery.registry import Book, Registry
+from tinypool_nb.errors import OptionsError, PoolClosedError
+from tinypool_nb.journal.journal import Journal
+from tinypool_nb.journal.kinds import mark_events
+
+A, B = "10.0.0.1:50051", "10.0.0.2:50051"
+SERVER = "https://10.0.0.9"
+KEY = ModuleKey("a", "x")
+
+
+class Pool:
+    """Writes down what it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str | None]] = []
+        self.there: dict[ModuleKey, str] = {}
+        self.refuses: Exception | None = None
+
+    def place(self, key: ModuleKey, address: str | None) -> None:
+        if self.refuses is not None:
+            raise self.refuses
+        self.asked.append((str(key), address))
+        if address is None:
+            del self.there[key]
+        else:
+            assert self.there.get(key) != address
+            self.there[key] = address
+
+
+@pytest.fixture
+def journal() -> Journal:
+    return Journal()
+
+
+@pytest.fixture
+def pool() -> Pool:
+    return Pool()
+
+
+@pytest.fixture
+def books(journal: Journal, pool: Pool) -> Registry:
+    return Registry(journal, pool.place)
+
+
+def resource(addr: object = A, *, uid: str = "1", version: str = "1", name: str = "x", namespace: str = "a") -> dict[str, Any]:
+    metadata = {"namespace": namespace, "name": name, "uid": uid, "resourceVersion": version}
+    return {"metadata": metadata, "status": {"addr": addr}}
+
+
+def told(journal: Journal) -> list[str]:
+    marks: list[Mark] = list(mark_events(journal.since().marks))
+    assert {mark.kind for mark in marks} <= {MarkKind.DISCOVERY}
+    return [mark.text for mark in marks]
+
+
+def test_the_pool_is_asked_exactly_when_an_address_changed(books: Registry, pool: Pool, journal: Journal) -> None:
+    book = books.open(Scope(SERVER, "a"))
+    for addr, version in ((None, "1"), (A, "2"), (A, "3"), (A, "3"), ("", "4"), (7, "5"), (A, "6"), (B, "7")):
+        books.seen(book, resource(addr, version=version))
+    books.complete(book, {KEY})
+    books.gone(book, resource())
+    assert pool.asked == [("a/x", A), ("a/x", B), ("a/x", None)]
+    assert told(journal) == [
+        f"added at {A}",
+        f"it has no address yet; it keeps {A}",
+        f"quarantined: an address is a str such as 'host:port', not int; it keeps {A}",
+        f"names its address {A} again",
+        f"address changed from {A} to {B}",
+        f"removed, was at {B}",
+    ]
+
+
+def test_an_unseen_deletion_and_creation_does_not_flicker(books: Registry, pool: Pool) -> None:
+    book = books.open(Scope(SERVER, "a"))
+    books.seen(book, resource(A, uid="1"))
+    books.seen(book, resource(A, uid="2"))
+    books.complete(book, {KEY})
+    assert pool.asked == [("a/x", A)]
+
+
+def test_what_a_list_lacks_is_gone(books: Registry, pool: Pool) -> None:
+    book = books.open(Scope(SERVER, None))
+    books.seen(book, resource(A))
+    books.seen(book, resource(B, namespace="b"))
+    books.complete(book, {ModuleKey("b", "x")})
+    assert pool.there == {ModuleKey("b", "x"): B}
+
+
+def test_two_modules_at_one_address_say_so_and_one_stays_when_the_other_goes(books: Registry, pool: Pool) -> None:
+    book = books.open(Scope(SERVER, "a"))
+    for name in ("x", "y"):
+        books.seen(book, resource(A, name=name))
+    assert [(row.standing, row.reason) for row in books.rows()] == [(Standing.REGISTERED, "shared address: 2 modules name it")] * 2
+    books.gone(book, resource(A, name="y"))
+    assert pool.there == {KEY: A}
+    assert [row.reason for row in books.rows()] == [""]
+
+
+def test_what_the_pool_refuses_is_told_once_and_asked_for_again(books: Registry, pool: Pool, journal: Journal) -> None:
+    book = books.open(Scope(SERVER, "a"))
+    pool.refuses = OptionsError("Tls.roots", "ca.pem", "a file that is there")
+    for _ in range(3):
+        books.seen(book, resource())
+    (row,) = books.rows()
+    assert row.standing is Standing.REFUSED
+    assert "ca.pem" in row.reason
+    assert [text for text in told(journal) if "did not take it" in text] == [row.reason]
+    pool.refuses = None
+    books.seen(book, resource())
+    assert [row.standing for row in books.rows()] == [Standing.REGISTERED]
+    assert pool.asked == [("a/x", A)]
+
+
+def test_a_pool_that_is_closed_meanwhile_is_no_fault(books: Registry, pool: Pool) -> None:
+    book = books.open(Scope(SERVER, "a"))
+    pool.refuses = PoolClosedError("register")
+    books.seen(book, resource())
+    assert [row.standing for row in books.rows()] == [Standing.REGISTERED]
+
+
+def test_two_discoveries_of_one_module_do_not_fight(books: Registry, pool: Pool) -> None:
+    first, second = books.open(Scope(SERVER, "a")), books.open(Scope("https://another", None))
+    books.seen(first, resource(A))
+    for number in range(5):
+        books.seen(second, resource(B, uid="9", version=str(number)))
+        books.seen(first, resource(A, version=str(number)))
+    assert pool.asked == [("a/x", A)]
+    assert [(row.standing, row.reason) for row in books.rows()] == [
+        (Standing.REGISTERED, ""),
+        (Standing.SHADOWED, f"another discovery has it at {A}"),
+    ]
+    books.gone(first, resource(A))
+    assert pool.asked[1:] == [("a/x", B)]
+    books.gone(second, resource(B))
+    assert pool.there == {}
+
+
+def test_of_two_that_see_the_same_resource_one_row_is_shown_and_the_last_one_takes_it_away(books: Registry, pool: Pool) -> None:
+    selected, everything = books.open(Scope(SERVER, "a", "tier=web")), books.open(Scope(SERVER, "a"))
+    books.seen(selected, resource())
+    books.seen(everything, resource())
+    assert len(list(books.rows())) == 1
+    books.gone(selected, resource())  # it only left the selection
+    assert pool.asked == [("a/x", A)]
+    books.gone(everything, resource())
+    assert pool.there == {}
+
+
+def test_a_closed_discovery_leaves_its_modules_until_another_one_has_read(books: Registry, pool: Pool, journal: Journal) -> None:
+    first = books.open(Scope(SERVER, "a"))
+    books.seen(first, resource(A))
+    books.seen(first, resource(A, name="goes"))
+    books.seen(first, resource(A, name="kept"))
+    books.close(first)
+    assert len(pool.there) == 3
+    again = books.open(Scope(SERVER, "a"))
+    books.seen(again, resource(A))
+    books.seen(again, resource("", name="kept", version="2"))  # it knew an address once
+    assert len(pool.asked) == 3
+    books.complete(again, {KEY, ModuleKey("a", "kept")})
+    assert pool.asked[3:] == [("a/goes", None)]
+    assert told(journal)[3:] == [f"it has no address yet; it keeps {A}", f"removed, was at {A}"]
+    books.gone(again, resource(A))
+    assert pool.there == {ModuleKey("a", "kept"): A}
+
+
+def test_a_closed_discovery_of_something_else_is_left_alone(books: Registry, pool: Pool) -> None:
+    first, other = books.open(Scope(SERVER, "a")), books.open(Scope(SERVER, "b"))
+    books.seen(first, resource(A))
+    books.close(first)
+    books.complete(other, set())
+    assert pool.there == {KEY: A}
+
+
+def test_an_open_discovery_counts_before_a_closed_one(books: Registry, pool: Pool) -> None:
+    first, wide = books.open(Scope(SERVER, "a")), books.open(Scope(SERVER, None))
+    books.seen(first, resource(A))
+    books.close(first)
+    books.seen(wide, resource(B, version="2"))
+    assert pool.there == {KEY: B}
+
+
+def test_the_own_module_is_let_go_where_an_earlier_discovery_had_it(books: Registry, pool: Pool) -> None:
+    first = books.open(Scope(SERVER, "a"))
+    books.seen(first, resource(A))
+    books.close(first)
+    again = books.open(Scope(SERVER, "a"), "x")
+    books.seen(again, resource(A))
+    books.complete(again, {KEY})
+    assert pool.there == {}
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_any_history_of_several_discoveries_ends_where_a_fresh_one_would(books: Registry, pool: Pool, seed: int) -> None:
+    """One cluster, seen through three discoveries that open, close, list and watch at their own pace."""
+    chance = random.Random(seed)
+    cluster: dict[ModuleKey, dict[str, Any]] = {}
+    scopes = [Scope(SERVER, "a"), Scope(SERVER, "b"), Scope(SERVER, None)]
+    opened: list[Book] = []
+    for number in range(120):
+        key = ModuleKey(chance.choice("ab"), chance.choice("xyz"))
+        match chance.randrange(6):
+            case 0 | 1 | 2:
+                addr = chance.choice([A, B])
+                uid = str(number) if key not in cluster or chance.random() < 0.2 else cluster[key]["metadata"]["uid"]
+                cluster[key] = resource(addr, uid=uid, version=str(number), namespace=str(key.namespace), name=key.name)
+            case 3:
+                cluster.pop(key, None)
+            case 4 if len(opened) < 3:
+                opened.append(books.open(chance.choice(scopes)))
+            case _ if opened:
+                book = chance.choice(opened)
+                if chance.random() < 0.2:
+                    opened.remove(book)
+                    books.close(book)
+                else:
+                    relist(books, book, cluster)
+    last = books.open(Scope(SERVER, None))
+    for book in [*opened, last]:
+        relist(books, book, cluster)
+    assert {key: each["status"]["addr"] for key, each in cluster.items()} == pool.there
+
+
+def relist(books: Registry, book: Book, cluster: dict[ModuleKey, dict[str, Any]]) -> None:
+    seen = {key: each for key, each in cluster.items() if book.scope.namespace in {None, key.namespace}}
+    for each in seen.values():
+        books.seen(book, each)
+    books.complete(book, set(seen))

@@ -1,0 +1,71 @@
+"""What an API server refused, and what would grant it."""
+
+from dataclasses import dataclass
+
+from tinypool_nb.core.tinymodules import GROUP, PLURAL
+
+ROLE_NAME = "tinypool-nb"
+
+
+@dataclass(frozen=True, slots=True)
+class MissingRight:
+    """Why discovery is not let in. `str` of it says what to do.
+
+    >>> print(MissingRight(403, "list", "tinysystems", "ada may not"))
+    the API server does not let it list tinymodules.operator.tinysystems.io in namespace tinysystems (403: ada may not); its Role: .role
+    """
+
+    status: int
+    """HTTP status: 401, 403 or 404."""
+    verb: str
+    """What was refused: "list" or "watch"."""
+    namespace: str | None
+    """Where; None for all namespaces."""
+    said: str
+    """In the words of the server."""
+
+    @property
+    def role(self) -> str:
+        """The Role, or for all namespaces the ClusterRole, that would grant it, as YAML."""
+        return role(self.namespace)
+
+    def __str__(self) -> str:
+        where = "in all namespaces" if self.namespace is None else f"in namespace {self.namespace}"
+        said = f"({self.status}{f': {self.said}' if self.said else ''})"
+        match self.status:
+            case 401:
+                return f"the API server does not know who this is {said}: the token has expired or is none of this cluster's; log in again"
+            case 404:
+                return f"the API server has no {PLURAL}.{GROUP} {said}: the operator's resource definition is not installed"
+            case _:
+                kind = "ClusterRole" if self.namespace is None else "Role"
+                return f"the API server does not let it {self.verb} {PLURAL}.{GROUP} {where} {said}; its {kind}: .role"
+
+
+def role(namespace: str | None) -> str:
+    """The rights that discovery needs, as YAML: a Role, or a ClusterRole for all namespaces.
+
+    >>> print(role("tinysystems"))
+    apiVersion: rbac.authorization.k8s.io/v1
+    kind: Role
+    metadata:
+      name: tinypool-nb
+      namespace: tinysystems
+    rules:
+      - apiGroups: ["operator.tinysystems.io"]
+        resources: ["tinymodules"]
+        verbs: ["get", "list", "watch"]
+    """
+    return "\n".join(
+        [
+            "apiVersion: rbac.authorization.k8s.io/v1",
+            f"kind: {'ClusterRole' if namespace is None else 'Role'}",
+            "metadata:",
+            f"  name: {ROLE_NAME}",
+            *([] if namespace is None else [f"  namespace: {namespace}"]),
+            "rules:",
+            f'  - apiGroups: ["{GROUP}"]',
+            f'    resources: ["{PLURAL}"]',
+            '    verbs: ["get", "list", "watch"]',
+        ]
+    )

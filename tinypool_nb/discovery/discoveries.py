@@ -1,0 +1,98 @@
+"""The discoveries of one pool: begun, replaced and ended together with it."""
+
+import os
+import threading
+from collections.abc import Iterator
+
+from tinypool_nb.core.discovering import Known, Scope
+from tinypool_nb.core.tinymodules import own_resource_name
+from tinypool_nb.discovery.discovery import Discovery
+from tinypool_nb.discovery.kubeconfig import Cluster, find_cluster
+from tinypool_nb.discovery.registry import Place, Registry
+from tinypool_nb.errors import OptionsError, PoolClosedError
+from tinypool_nb.journal.journal import Journal
+
+
+class Discoveries:
+    """Holds parts of the pool, never the pool, and loads nothing before somebody discovers. Thread-safe.
+
+    Args:
+        journal: of the pool.
+        place: makes the pool have a module at an address; None takes it away.
+    """
+
+    def __init__(self, journal: Journal, place: Place) -> None:
+        self._journal = journal
+        self._registry = Registry(journal, place)
+        self._lock = threading.Lock()
+        self._open: tuple[Discovery, ...] = ()
+        self._closed = False
+
+    def begin(
+        self,
+        *,
+        kubeconfig: str | os.PathLike[str] | None,
+        context: str | None,
+        namespace: str | None,
+        all_namespaces: bool,
+        label_selector: str | None,
+        own_module: str | None,
+    ) -> Discovery:
+        """Begin one more; one of the same scope that is under way is replaced, without a flicker.
+
+        Raises:
+            OptionsError: both a namespace and all of them.
+            KubeconfigError: as `find_cluster`.
+            PoolClosedError: after `close`.
+        """
+        if all_namespaces and namespace is not None:
+            raise OptionsError("namespace", namespace, "left out where all_namespaces=True")
+        cluster = find_cluster(kubeconfig, context)
+        scope = Scope(cluster.server, None if all_namespaces else namespace or cluster.namespace, label_selector or "")
+        with self._lock:
+            if self._closed:
+                cluster.close()
+                raise PoolClosedError("discover")
+            book = self._registry.open(scope, own_resource_name(own_module or ""))
+            for earlier in self._open:
+                if earlier.scope == scope:
+                    earlier.close()
+            discovery = Discovery(self._registry, book, cluster.source, self._journal.clock.now)
+            self._open = (*self.under_way(), discovery)
+            _start(discovery, cluster)
+            return discovery
+
+    def under_way(self) -> tuple[Discovery, ...]:
+        """Those that have not ended, the oldest first."""
+        return tuple(each for each in self._open if not each.is_closed)
+
+    def known(self) -> Iterator[Known]:
+        """All resources that were seen, and what became of them."""
+        return self._registry.rows()
+
+    def close(self) -> None:
+        """End all, and begin none any more."""
+        with self._lock:
+            self._closed = True
+            for discovery in self._open:
+                discovery.abandon()  # all at once, so that none waits for another one's end
+            for discovery in self._open:
+                discovery.close()
+
+    def abandon(self) -> None:
+        """As `close`, but without waiting or locking, for a finalizer."""
+        for discovery in self._open:
+            discovery.abandon()
+
+
+def _start(discovery: Discovery, cluster: Cluster) -> None:
+    # Here the Kubernetes client is loaded, which takes half a second.
+    from tinypool_nb.discovery.reflector import Reflector
+    from tinypool_nb.discovery.resources import Resources
+
+    scope, line, ready = discovery.scope, discovery.line, [cluster]
+
+    def connect() -> Resources:
+        return Resources(ready.pop() if ready else cluster.renew(), scope.namespace, scope.label_selector, line)
+
+    discovery.start(Reflector(connect, discovery, line))

@@ -1,0 +1,190 @@
+"""What a person holds of a discovery: is it synced, since when not, why, and its end."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tinypool_nb.core.discovering import Scope
+from tinypool_nb.core.keys import ModuleKey
+from tinypool_nb.core.reflecting import Came
+from tinypool_nb.core.rights import MissingRight
+from tinypool_nb.core.telling import counted
+from tinypool_nb.discovery.lifeline import Lifeline
+from tinypool_nb.discovery.registry import Book, Registry
+from tinypool_nb.errors import NotSyncedError
+
+if TYPE_CHECKING:  # they load the Kubernetes client
+    from tinypool_nb.discovery.reflector import Reflector
+    from tinypool_nb.discovery.resources import Trouble
+
+SLOWEST_END = 2.0
+"""Seconds that `close` waits for the thread. What nothing can end, a name look-up or a connection under way, ends by itself, soon after."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoveryStatus:
+    """How a discovery stood at one moment."""
+
+    synced: bool
+    """Whether the pool has what the API server says, as far as the server has said it."""
+    stale_since: datetime | None
+    """When the server last said something, if it is not synced; None if it is, and if it never was."""
+    last_error: str
+    """The last one, also if it is over; "" if there was none."""
+    missing: MissingRight | None
+    """What the API server refuses; None if nothing. Its `role` is the Role that would grant it, as YAML.
+
+    Where only a watch is refused, the pool is kept by lists, some seconds apart.
+    """
+    resource_version: str
+    """Up to which change it was read; "" before the first list."""
+
+    def __str__(self) -> str:
+        if self.synced:
+            return "synced" if self.missing is None else f"synced by lists alone: {self.missing}"
+        since = "not read yet" if self.stale_since is None else f"stale since {self.stale_since:%Y-%m-%d %H:%M:%S} UTC"
+        why = self.last_error if self.missing is None else str(self.missing)
+        return f"{since}{f': {why}' if why else ''}"
+
+
+class Discovery:
+    """Keeps a pool equal to the TinyModules of a cluster, in a thread of its own, until it or the pool is closed.
+
+    Made by `pool.discover`. Closing it leaves the modules that it registered as they are.
+
+    Args:
+        registry: that of the pool.
+        book: its own there.
+        source: where the configuration was found, in words.
+    """
+
+    def __init__(self, registry: Registry, book: Book, source: str, now: Callable[[], int]) -> None:
+        self.scope: Scope = book.scope
+        """Which resources it is about."""
+        self.source = source
+        self.book = book
+        self.line = Lifeline()
+        self._registry = registry
+        self._now = now
+        self._status = DiscoveryStatus(synced=False, stale_since=None, last_error="", missing=None, resource_version="")
+        self._heard: int | None = None
+        self._told: tuple[str, Came, int] | None = None
+        self._lost: int | None = None
+        self._relisting = ""
+        self._synced = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, reflector: "Reflector") -> None:
+        """Begin, once."""
+        self._thread = threading.Thread(target=reflector.run, name="tinypool-discovery", daemon=True)
+        self._thread.start()
+
+    @property
+    def status(self) -> DiscoveryStatus:
+        """How it stands now: synced, stale since when, the last error, and what right is missing."""
+        status = self._status
+        if status.synced or self._heard is None:
+            return status
+        return replace(status, stale_since=datetime.fromtimestamp(self._heard / 1e9, UTC))
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has ended."""
+        return self.line.is_cut
+
+    def wait(self, timeout: float | None = 10.0) -> None:
+        """Block until the pool has what the API server says.
+
+        Args:
+            timeout: seconds; None for as long as it takes.
+
+        Raises:
+            NotSyncedError: not in time, or it was closed. Its `status` says why.
+
+        Example:
+            >>> pool.discover(namespace="tinysystems").wait(timeout=10)  # doctest: +SKIP
+        """
+        came = self._synced.wait(timeout)
+        if not came or self.is_closed:
+            raise NotSyncedError(str(self.scope), timeout if not came else None, self.status)
+
+    def close(self) -> None:
+        """End it, within a second or so; the modules that it registered stay registered. Nothing happens the second time."""
+        self.abandon()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(SLOWEST_END)
+        if self.book.is_open:
+            self._registry.close(self.book)
+
+    def abandon(self) -> None:
+        """As `close`, but without waiting or locking, for a finalizer."""
+        self.line.cut()
+
+    # What the reflector tells, in its thread.
+
+    def seen(self, resource: object) -> None:
+        """A resource is there."""
+        self._registry.seen(self.book, resource)
+
+    def gone(self, resource: object) -> None:
+        """A resource is there no more."""
+        self._registry.gone(self.book, resource)
+
+    def complete(self, keys: set[ModuleKey]) -> None:
+        """A list is complete."""
+        self._registry.complete(self.book, keys)
+
+    def heard(self, version: str) -> None:
+        """The server said something, which was applied."""
+        self._heard = self._now()
+        self._status = replace(self._status, resource_version=version)
+
+    def well(self, version: str, *, by_list: bool) -> None:
+        """The pool has what the server says."""
+        self._heard = self._now()
+        is_over = self._told is None or not by_list or self._told[0] == "list"  # else the watch has yet to be let in again
+        missing = None if is_over else self._status.missing
+        self._status = replace(self._status, synced=True, missing=missing, resource_version=version)
+        self._synced.set()
+        if by_list and self._relisting:
+            self._registry.tell(f"relisted: {self._relisting}")
+            self._relisting = ""
+        if self._told is not None and is_over:
+            self._told = None
+            how = "at last" if self._lost is None else f"after {(self._now() - self._lost) / 1e9:.1f} s"
+            self._registry.tell(f"the API server is back, {how}")
+
+    def troubled(self, trouble: "Trouble", verb: str) -> None:
+        """A request did not end well."""
+        if trouble.came is Came.SILENT:
+            return  # a list comes at once, and tells whether anything is wrong
+        refused = trouble.status if trouble.came is Came.REFUSED else 0
+        missing = MissingRight(refused, verb, self.scope.namespace, trouble.reason) if refused else None
+        self._status = replace(self._status, synced=False, last_error=_error(trouble), missing=missing)
+        self._synced.clear()
+        if trouble.came is Came.GONE:
+            self._relisting = trouble.reason
+            return
+        what = verb, trouble.came, refused
+        if self._told is None:
+            self._lost = self._heard
+        if what != self._told:
+            self._told = what
+            self._registry.tell(f"lost the API server: {trouble.reason}" if missing is None else f"refused: {missing}")
+
+    def ended(self) -> None:
+        """Nothing comes any more."""
+        self._status = replace(self._status, synced=False)
+        self._synced.set()  # for who waits
+
+    def __repr__(self) -> str:
+        counts = self._registry.counts(self.book)
+        told = ", ".join(f"{number:,} {standing}" for standing, number in counts.items())
+        modules = f"{counted(sum(counts.values()), 'module')}{f': {told}' if told else ''}"
+        return f"<Discovery {self.scope} {'closed' if self.is_closed else self.status}; {modules}>"
+
+
+def _error(trouble: "Trouble") -> str:
+    return f"{trouble.status}: {trouble.reason}" if trouble.status else trouble.reason

@@ -1,0 +1,192 @@
+"""What discoveries saw -> the pool: it is asked to change exactly when the address that a module should have has changed.
+
+Several discoveries may know one module; the first that was opened is obeyed (`core/discovering.py`). What a closed discovery had
+registered stays, until one that covers as much has read the cluster: a cell that is run again replaces a discovery, and nothing flickers.
+"""
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+from tinypool_nb.core.discovering import Known, Scope, Standing, observe, refused, removed, taken, wanted
+from tinypool_nb.core.events import MarkKind
+from tinypool_nb.core.keys import ModuleKey
+from tinypool_nb.core.tinymodules import decode, named
+from tinypool_nb.errors import PoolClosedError, TinypoolError
+from tinypool_nb.journal.journal import Journal
+
+log = logging.getLogger("tinypool_nb.discovery")
+
+Place = Callable[[ModuleKey, str | None], object]
+"""Makes the pool have a module at an address; None takes it away."""
+
+
+class Book:
+    """What one discovery knows. Changed by its registry alone."""
+
+    def __init__(self, scope: Scope, own: str = "") -> None:
+        self.scope = scope
+        self.own = own
+        """The resource name of the own module; "" for none."""
+        self.known: dict[ModuleKey, Known] = {}
+        self.is_open = True
+
+    def __repr__(self) -> str:
+        return f"<Book {self.scope}: {len(self.known)} resources{'' if self.is_open else ', closed'}>"
+
+
+class Told(NamedTuple):
+    """What is to be told, and of whom; None for all."""
+
+    key: ModuleKey | None
+    text: str
+
+
+class Registry:
+    """The books of all discoveries of one pool. Thread-safe; reading takes no lock.
+
+    Args:
+        journal: where it tells what happened.
+        place: performs a change; if it raises, the module is REFUSED and asked for again at the next list.
+
+    >>> placed = {}
+    >>> books = Registry(Journal(), placed.__setitem__)
+    >>> book = books.open(Scope("https://10.0.0.1", "tinysystems"))
+    >>> metadata = {"namespace": "tinysystems", "name": "api-module-v1", "uid": "7c9e", "resourceVersion": "41"}
+    >>> books.seen(book, {"metadata": metadata, "status": {"addr": "10.0.0.2:50051"}})
+    >>> placed
+    {ModuleKey(namespace='tinysystems', name='api-module-v1'): '10.0.0.2:50051'}
+    """
+
+    def __init__(self, journal: Journal, place: Place) -> None:
+        self._journal = journal
+        self._place = place
+        self._books: tuple[Book, ...] = ()
+        self._placed: dict[ModuleKey, str] = {}
+        # Reentrant, and not held while marks are made and logged: a handler of the log may ask the pool for anything.
+        self._lock = threading.RLock()
+
+    def open(self, scope: Scope, own: str = "") -> Book:
+        """A book for one more discovery."""
+        with self._lock:
+            book = Book(scope, own)
+            self._books = (*self._books, book)
+            return book
+
+    def close(self, book: Book) -> None:
+        """Its discovery ends. Its modules stay as they are, and from now on any other discovery's word counts before."""
+        with self._lock:
+            book.is_open = False
+            told = [told for key in tuple(book.known) for told in self._settle(book, key)]
+        self._tell(told)
+
+    def seen(self, book: Book, resource: object) -> None:
+        """A resource is there, as it is now."""
+        module, now = decode(resource), self._journal.clock.now()
+        key = module.key
+        with self._lock:
+            before = book.known.get(key)
+            if before is None:
+                before = next((other.known[key] for other in self._left_to(book) if key in other.known), None)
+            known, text = observe(before, module, own=book.own, now=now)
+            if before is not None and before.standing is Standing.REFUSED and before.module == module:
+                known, text = replace(before, seen=now), ""
+            book.known[key] = known
+            told = [*([Told(key, text)] if text else []), *self._settle(book, key)]
+        self._tell(told)
+
+    def gone(self, book: Book, resource: object) -> None:
+        """A resource was deleted, or left the selection."""
+        with self._lock:
+            told = self._forget(book, named(resource))
+        self._tell(told)
+
+    def complete(self, book: Book, keys: set[ModuleKey]) -> None:
+        """A list is complete: what it has not is gone, also of closed discoveries that were about no more than this one."""
+        with self._lock:
+            left = self._left_to(book)
+            self._books = tuple(each for each in self._books if each not in left)
+            told = [told for key in tuple(book.known) if key not in keys for told in self._forget(book, key)]
+            for other in left:
+                for key, known in other.known.items():
+                    told += [*([] if key in book.known else [Told(key, removed(known))]), *self._settle(book, key)]
+        self._tell([each for each in told if each.text])
+
+    def tell(self, text: str) -> None:
+        """Tell something about all modules."""
+        self._tell([Told(None, text)])
+
+    def rows(self) -> Iterator[Known]:
+        """All resources, those of the first discovery first; one that several know, once."""
+        shown: set[tuple[ModuleKey, str]] = set()
+        at: Counter[str | None] = Counter(self._placed.copy().values())
+        for book in self._in_order():
+            for key, known in tuple(book.known.items()):
+                if (key, known.module.uid) in shown:
+                    continue
+                shown.add((key, known.module.uid))
+                there = self._placed.get(key)
+                if known.standing is Standing.REGISTERED and there == known.address and at[known.address] > 1:
+                    yield replace(known, reason=f"shared address: {at[known.address]} modules name it")
+                elif known.address is None or known.standing is Standing.REFUSED or there in {None, known.address}:
+                    yield known
+                else:
+                    yield replace(known, standing=Standing.SHADOWED, reason=f"another discovery has it at {there}")
+
+    def counts(self, book: Book) -> dict[Standing, int]:
+        """How many of a discovery's resources stand how; none that there are none of."""
+        standings = [known.standing for known in tuple(book.known.values())]
+        return {standing: standings.count(standing) for standing in Standing if standing in standings}
+
+    def _in_order(self) -> tuple[Book, ...]:
+        """Whose word counts before whose."""
+        return tuple(sorted(self._books, key=lambda book: not book.is_open))
+
+    def _left_to(self, book: Book) -> list[Book]:
+        """Closed discoveries whose modules are that one's to take over."""
+        return [other for other in self._books if not other.is_open and book.scope.covers(other.scope)]
+
+    def _forget(self, book: Book, key: ModuleKey) -> list[Told]:
+        known = book.known.pop(key, None)
+        if known is None:
+            return []
+        for other in self._left_to(book):
+            other.known.pop(key, None)
+        text = removed(known)
+        return [*([Told(key, text)] if text else []), *self._settle(book, key)]
+
+    def _settle(self, book: Book, key: ModuleKey) -> list[Told]:
+        """Let the pool have a module where it should be, if it is not there."""
+        address = wanted(key, (each.known for each in self._in_order()))
+        known = book.known.get(key)
+        try:
+            if address != self._placed.get(key):
+                self._place(key, address)
+        except PoolClosedError:
+            return []
+        except Exception as error:
+            if not isinstance(error, TinypoolError):
+                log.exception("the pool did not take %s", key)
+            why = f"the pool did not take it: {error}"
+            if known is None:
+                return [Told(key, why)]
+            book.known[key] = refused(known, why)
+            return [Told(key, why)] if known.reason != why else []
+        if known is not None and known.standing is Standing.REFUSED:
+            book.known[key] = taken(known)
+        if address is None:
+            self._placed.pop(key, None)
+        else:
+            self._placed[key] = address
+        return []
+
+    def _tell(self, told: list[Told]) -> None:
+        for key, text in told:
+            self._journal.mark(text, kind=MarkKind.DISCOVERY, key=key)
+            log.info("%s", text if key is None else f"{key}: {text}", extra={"tinypool": {"module": None if key is None else str(key)}})
+
+    def __repr__(self) -> str:
+        return f"<Registry of {len(self._books)} discoveries: {len(self._placed)} modules in the pool>"

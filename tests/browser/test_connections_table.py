@@ -28,6 +28,7 @@ time.sleep(3600)  # the kernel is busy, until it is interrupted, and the table m
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_table_lives_and_the_timeline_draws(open_notebook: "OpenNotebook") -> None:
     notebook = open_notebook(CELLS)

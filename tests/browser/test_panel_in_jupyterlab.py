@@ -91,6 +91,7 @@ def test_a_module_is_registered_connected_and_unregistered_by_hand(open_notebook
     expect(panel.locator("img[alt^='A timeline of the gRPC connections']")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_it_is_worked_by_keys_alone_and_takes_none_of_the_notebook(open_notebook: "OpenNotebook") -> None:
     notebook = open_notebook([f"{SETUP}pool.panel()", END])
     notebook.run()
@@ -133,6 +134,7 @@ def test_it_is_worked_by_keys_alone_and_takes_none_of_the_notebook(open_notebook
     close(notebook, 1)
 
 
+@pytest.mark.slow
 def test_what_is_foreign_is_text(open_notebook: "OpenNotebook") -> None:
     notebook = open_notebook([f"{SETUP}pool.register({HOSTILE!r}, '127.0.0.1:1', namespace='<b>bold')\npool.panel()", END])
     notebook.run()
@@ -147,6 +149,7 @@ def test_what_is_foreign_is_text(open_notebook: "OpenNotebook") -> None:
     expect(panel.locator(".tinypool-connections th[scope=row]")).to_have_text([f"<b>bold/{HOSTILE}", "<script><b>"])
 
 
+@pytest.mark.slow
 def test_a_running_cell_stops_no_view_and_a_kernel_that_does_not_answer_is_told(open_notebook: "OpenNotebook") -> None:
     cells = [
         f'import os\n{SETUP}pool.register("http-module-v1", module.address)\npool.health_check()\nprint(os.getpid())\npool.panel()',
@@ -175,6 +178,7 @@ def test_a_running_cell_stops_no_view_and_a_kernel_that_does_not_answer_is_told(
     expect(panel.get_by_text("The kernel has not answered yet")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_it_may_be_displayed_twice_and_comes_back_with_the_page(open_notebook: "OpenNotebook") -> None:
     notebook = open_notebook(
         [f"{SETUP}pool.register(module.name, module.address)\npool.panel()", "pool.panel()", "pool.health_check()", END]

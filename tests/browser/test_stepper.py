@@ -50,6 +50,7 @@ def run(notebook: "Notebook", cell: int, text: str) -> None:
     notebook.cell(cell).locator(".jp-OutputArea").get_by_text(text).wait_for(state="attached")
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_first_lesson_is_walked_through_by_clicking_next(open_notebook: "OpenNotebook") -> None:
     notebook = open_notebook([SHOW, END], height=HIGH)

@@ -282,8 +282,8 @@ with tp.Pool(tp.PoolOptions(tls=tp.Tls())) as pool:
         ({"SSL_CERT_FILE": "ca.pem"}, "READY"),
         ({ROOTS: "ca.pem"}, "READY"),
         ({ROOTS: "ca.pem", "SSL_CERT_FILE": "other.pem"}, "READY"),
-        ({ROOTS: "other.pem", "SSL_CERT_FILE": "ca.pem"}, "unable to get local issuer"),
-        ({"SSL_CERT_FILE": "nowhere.pem"}, "unable to get local issuer"),
+        pytest.param({ROOTS: "other.pem", "SSL_CERT_FILE": "ca.pem"}, "unable to get local issuer", marks=pytest.mark.slow),
+        pytest.param({"SSL_CERT_FILE": "nowhere.pem"}, "unable to get local issuer", marks=pytest.mark.slow),
         ({}, "unable to get local issuer"),
     ],
 )

@@ -206,10 +206,11 @@ class ApiServer:
         answer_json(request, 200, {"kind": "TinyModuleList", "metadata": metadata, "items": items[start:end]})
 
     def _watch(self, request: BaseHTTPRequestHandler, namespace: str, version: str) -> None:
-        open_stream(request)
         at = int(version)
         with self.changed:
-            drops, said = self._drops, len(self._raw)
+            drops, said = self._drops, len(self._raw)  # before the client learns that it watches, and a test says something
+        open_stream(request)
+        with self.changed:
             while self._httpd is not None:
                 if at < self.compacted and at < self.version:
                     expired = {"kind": "Status", "code": 410, "reason": "Expired", "message": f"too old resource version: {version}"}

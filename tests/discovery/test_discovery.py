@@ -157,6 +157,7 @@ def test_a_missing_right_is_told_with_the_role_that_would_grant_it(pool: tp.Pool
     assert "kind: Role\n" in role("a")
 
 
+@pytest.mark.slow
 def test_a_right_to_list_alone_keeps_the_pool_equal_all_the_same(pool: tp.Pool, server: ApiServer, config: Path) -> None:
     def no_watch(request: Any) -> bool:
         return "watch=" in request.path and refuse(403, "Forbidden", "may not watch")(request)

@@ -126,6 +126,7 @@ def test_channelz_of_the_server_answers(module: Module, channel: grpc.Channel) -
     assert servers[0].data.calls_started >= 1
 
 
+@pytest.mark.slow
 def test_who_pings_too_often_is_sent_away_and_others_are_not(lab: Lab, channel_to: Callable[..., Any]) -> None:
     """A canary: `grpc.http2.min_ping_interval_without_data_ms` is the option that works."""
     often = (

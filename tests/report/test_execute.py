@@ -50,6 +50,7 @@ def test_the_folder_parameters_and_progress(tmp_path: Path) -> None:
     assert told == [(1, 3, "count = 1"), (2, 3, "# parameters of this run"), (3, 3, "import os; print(count, name, os.getcwd())")]
 
 
+@pytest.mark.slow
 def test_parameters_come_first_where_no_cell_is_tagged(tmp_path: Path) -> None:
     source = notebook(tmp_path, "print(sorted(options), nothing)")
     node = execute(source, tmp_path / "out.ipynb", parameters={"options": {"b": [1.5], "a": (True,)}, "nothing": None})

@@ -185,6 +185,8 @@ class Notebook:
         )
         light = str(theme == "light").lower()
         self.page.wait_for_function(f"document.body.dataset.jpThemeLight === '{light}'")
+        # JupyterLab covers the change with its splash, and stumbles over it if the next change comes before it has faded.
+        self.page.wait_for_function("document.getElementById('jupyterlab-splash') === null")
 
 
 @pytest.fixture(scope="session")

@@ -212,6 +212,10 @@ class ApiServer:
         open_stream(request)
         with self.changed:
             while self._httpd is not None:
+                if self._drops != drops:  # first, so that nothing that was changed after it is told before it
+                    request.close_connection = True
+                    socket.socket.shutdown(request.connection, socket.SHUT_RDWR)
+                    return
                 if at < self.compacted and at < self.version:
                     expired = {"kind": "Status", "code": 410, "reason": "Expired", "message": f"too old resource version: {version}"}
                     send(request, self._line("ERROR", expired))
@@ -224,10 +228,6 @@ class ApiServer:
                 for line in self._raw[said:]:
                     send(request, line)
                 said = len(self._raw)
-                if self._drops != drops:
-                    request.close_connection = True
-                    socket.socket.shutdown(request.connection, socket.SHUT_RDWR)
-                    return
                 self.changed.wait(0.1)
                 if not _is_there(request.connection):
                     return

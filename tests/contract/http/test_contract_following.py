@@ -72,7 +72,7 @@ def write(space: "Space", dice: random.Random, there: set[str]) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-@pytest.mark.parametrize("breaks", ["nothing", "restart", "compact"])
+@pytest.mark.parametrize("breaks", ["nothing", "restart"])
 def test_a_follower_knows_what_a_list_says(space: "Space", seed: int, breaks: str) -> None:
     dice = random.Random(seed)
     follower, there = Follower(space), set[str]()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tinypool_nb.cli import NOTEBOOK
+from tinypool_nb.cli.demo import NOTEBOOK
 
 ROOT = Path(__file__).parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

@@ -1,8 +1,9 @@
 """The discoveries of one pool: begun, replaced and ended together with it."""
 
+import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tinypool_nb.core.discovering import Known, Scope
 from tinypool_nb.core.tinymodules import own_resource_name
@@ -11,6 +12,10 @@ from tinypool_nb.discovery.kubeconfig import Cluster, find_cluster
 from tinypool_nb.discovery.registry import Place, Registry
 from tinypool_nb.errors import OptionsError, PoolClosedError
 from tinypool_nb.journal.journal import Journal
+
+log = logging.getLogger("tinypool_nb.discovery")
+
+Listener = Callable[[], object]
 
 
 class Discoveries:
@@ -25,8 +30,10 @@ class Discoveries:
         self._journal = journal
         self._registry = Registry(journal, place)
         self._lock = threading.Lock()
+        self._listening = threading.Lock()  # around the listeners; never held while one is called
         self._open: tuple[Discovery, ...] = ()
         self._closed = False
+        self._listeners: tuple[Listener, ...] = ()
 
     def begin(
         self,
@@ -57,14 +64,36 @@ class Discoveries:
             for earlier in self._open:
                 if earlier.scope == scope:
                     earlier.close()
-            discovery = Discovery(self._registry, book, cluster.source, self._journal.clock.now)
+            discovery = Discovery(self._registry, book, cluster.source, self._journal.clock.now, self._changed)
             self._open = (*self.under_way(), discovery)
             _start(discovery, cluster)
-            return discovery
+        self._changed()
+        return discovery
 
     def under_way(self) -> tuple[Discovery, ...]:
         """Those that have not ended, the oldest first."""
         return tuple(each for each in self._open if not each.is_closed)
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` after anything about the discoveries may have changed; what is returned ends that.
+
+        It is called often, by any thread, and must return at once; one that raises is dropped.
+        """
+        with self._listening:
+            self._listeners = (*self._listeners, listener)
+        return lambda: self._unlisten(listener)
+
+    def _unlisten(self, listener: Listener) -> None:
+        with self._listening:
+            self._listeners = tuple(each for each in self._listeners if each is not listener)
+
+    def _changed(self) -> None:
+        for listener in self._listeners:
+            try:
+                listener()
+            except Exception:  # who looks on never breaks a discovery
+                log.exception("what listened to discoveries raised and was dropped")
+                self._unlisten(listener)
 
     def known(self) -> Iterator[Known]:
         """All resources that were seen, and what became of them."""

@@ -15,6 +15,7 @@ from tinypool_nb.widgets.verbs import Verbs
 from tinypool_nb.widgets.worker import Worker
 
 if TYPE_CHECKING:
+    from tinypool_nb.core.discovery_status import DiscoveryReport
     from tinypool_nb.core.keys import ModuleKey
     from tinypool_nb.core.options import PoolOptions
     from tinypool_nb.core.registration import Registration
@@ -58,6 +59,10 @@ def verbs_of(pool: Pool) -> Verbs:
         pool = reference()
         return options if pool is None else pool.options_of(key)
 
+    def discoveries() -> tuple[DiscoveryReport, ...]:
+        pool = reference()
+        return () if pool is None else tuple(each.report() for each in pool.discoveries())
+
     return Verbs(
         register=register,
         unregister=lambda key: of("unregister").unregister(key),
@@ -68,4 +73,6 @@ def verbs_of(pool: Pool) -> Verbs:
         options_of=options_of,
         is_gone=lambda: reference() is None,
         options=options,
+        discoveries=discoveries,
+        listen=lambda listener: of("panel").on_discovery(listener),
     )

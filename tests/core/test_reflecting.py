@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tinypool_nb.core.reflecting import (
     FIRST_WAIT,
     LONGEST_WAIT,
+    RECHECK,
     RELIST,
     WATCH,
     Came,
@@ -100,6 +101,19 @@ def test_a_list_comes_every_fifteen_minutes() -> None:
     assert is_relist_due(course, RELIST)
     assert step(course, Came.ENDED, now=RELIST)[1] == Step(0.0, None, 0)
     assert step(course, Came.ENDED, now=RELIST - 60)[1] == Step(0.0, "41", 60)  # the last watch before it is a short one
+
+
+def test_a_server_that_was_away_is_listed_within_a_minute_and_one_cut_alone_is_no_outage() -> None:
+    course, _ = step(watching(), Came.CUT, now=10.0)
+    assert course.relist == RELIST
+    course, next_ = step(course, Came.CUT, now=11.0)
+    assert (next_.version, course.relist) == ("41", 11.0 + 0.75 * RECHECK)
+    course, _ = step(course, Came.BUSY, now=13.0)
+    assert course.relist == 11.0 + 0.75 * RECHECK, "what goes wrong on the way does not put it off"
+    back = opened(course, now=15.0)
+    assert step(back, Came.ENDED, now=20.0)[1] == Step(0.0, "41", 36)
+    assert step(back, Came.ENDED, now=60.0)[1] == Step(0.0, None, 0)
+    assert listed(back, "42", now=60.0, chance=half).relist == 60.0 + RELIST
 
 
 @given(st.lists(st.sampled_from(Came), max_size=50), st.randoms(use_true_random=False))

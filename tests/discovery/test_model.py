@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import pytest
@@ -158,10 +159,7 @@ def faults_of_lab(lab: tp.Lab) -> list[Fault]:
         api.heal()
 
     return [
-        *(
-            Fault(f"watches end: {ending}", lambda ending=ending: api.drop_watches(ending=ending), api.heal, writable=True)
-            for ending in ENDINGS
-        ),
+        *(Fault(f"watches end: {ending}", partial(api.drop_watches, ending=ending), api.heal, writable=True) for ending in ENDINGS),
         Fault("503", refuse(503, None), api.heal, writable=True),
         Fault("503, once", refuse(503, 1, 1), lambda: None, writable=True),
         Fault("429, twice", refuse(429, 2, 1), lambda: None, writable=True),
@@ -206,7 +204,7 @@ class History:
                 self._create(name, self.dice.choice([before, self._any()]))
             case 2 if self.named[name] is not NONE_YET:  # something that is none of an address
                 self._set(name, self.named[name])
-            case 3:
+            case 3 if self.named[name] != 7:  # which the server would refuse to write once more
                 self.writer.label(name, str(self.dice.randrange(10_000)))
             case _:
                 self.touched.add(name)

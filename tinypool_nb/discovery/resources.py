@@ -139,7 +139,7 @@ class Resources:
             case Trouble():
                 found = error
             case ApiException() if error.status:
-                found = _refusal(int(error.status), error.body, str(error.reason or ""))
+                found = refusal(int(error.status), error.body, str(error.reason or ""))
             case ApiException():  # as the client tells a TLS error
                 found = Trouble(Came.CUT, str(error.reason))
             case ReadTimeoutError() if watching:
@@ -157,7 +157,7 @@ class Resources:
         assert isinstance(response, urllib3.HTTPResponse)
         if not 200 <= response.status < 300:  # some versions of the client leave that to the caller
             try:
-                raise _refusal(response.status, response.read(PIECE), response.reason or "")
+                raise refusal(response.status, response.read(PIECE), response.reason or "")
             finally:
                 response.close()
         return response
@@ -209,7 +209,7 @@ def _lines(response: urllib3.HTTPResponse) -> Iterator[bytes]:
             raise Trouble(Came.WRONG, f"a watch had a line of more than {LONGEST_LINE:,} bytes")
 
 
-def _refusal(status: int, body: object, reason: str) -> Trouble:
+def refusal(status: int, body: object, reason: str) -> Trouble:
     """What a status that is no success means."""
     try:
         told = json.loads(body) if isinstance(body, (str, bytes)) else None

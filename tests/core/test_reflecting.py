@@ -91,6 +91,18 @@ def test_after_an_outage_a_gone_version_is_not_waited_for_twice() -> None:
     assert step(course, Came.GONE)[1] == Step(0.0, None, 0)
 
 
+def test_two_outages_in_half_a_minute_are_each_waited_for_once() -> None:
+    """Else the second wait comes on top of the first, and the pool is right only 20 s after the server is back."""
+    course = watching()
+    for outage in (0.0, 20.0):
+        for _ in range(6):
+            course, next_ = step(course, Came.CUT, now=outage)
+        course, next_ = step(opened(course, now=outage + 5.0), Came.GONE, now=outage + 5.0)
+        assert next_ == Step(0.0, None, 0)
+        course = listed(course, "42", now=outage + 5.0, chance=half)
+    assert step(course, Came.GONE, now=26.0)[1].wait > 0
+
+
 def test_the_version_advances_with_what_was_applied() -> None:
     assert step(advanced(watching(), "57"), Came.CUT)[1].version == "57"
 

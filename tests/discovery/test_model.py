@@ -101,7 +101,8 @@ class RawWriter:
         self.delete = space.delete
 
     def set_status(self, name: str, status: dict[str, object]) -> None:
-        self._space.set_status(name, **status)
+        made = self._space.http.send("PATCH", f"{self._space.path}/{name}/status", {"status": status})
+        assert made.code == 200, made.body
 
     def label(self, name: str, value: str) -> None:
         self._space.patch(name, {"metadata": {"labels": {"tier": value}}})
@@ -173,7 +174,7 @@ def faults_of_lab(lab: tp.Lab) -> list[Fault]:
     ]
 
 
-ENDINGS = ("clean", "reset", "mid line")
+ENDINGS = ("clean", "reset", "mid line", "error", "garbage")
 
 
 @dataclass

@@ -73,7 +73,7 @@ class Course:
     wait: float = FIRST_WAIT
     """The longest that the next trouble makes it wait, seconds."""
     gone: float | None = None
-    """When the version last was gone; None if it never was."""
+    """When the version last was gone; None if it never was, or a wait for other trouble came after it."""
     well_since: float | None = None
     """Since when there has been no trouble; None while there is."""
 
@@ -119,9 +119,9 @@ def next_step(course: Course, came: Came | None, *, now: float, chance: Chance, 
             course = replace(course, version=None)
         case Came.GONE:
             again = course.gone is not None and now - course.gone < GONE_AGAIN
-            course = replace(course, version=None, gone=now)
             if again:
                 course, wait = _troubled(course, now, chance)
+            course = replace(course, version=None, gone=now)
         case Came.CUT | Came.BUSY:
             is_outage = course.well_since is None  # it is the second trouble in a row; one alone may be a proxy's, which cuts what rests
             course, wait = _troubled(course, now, chance)
@@ -159,4 +159,5 @@ def is_relist_due(course: Course, now: float) -> bool:
 def _troubled(course: Course, now: float, chance: Chance) -> tuple[Course, float]:
     is_well = course.well_since is not None and now - course.well_since >= HEALTH
     wait = FIRST_WAIT if is_well else course.wait
-    return replace(course, wait=min(LONGEST_WAIT, 2 * wait), well_since=None), wait * (0.5 + 0.5 * chance())
+    # Of a version that was gone before this trouble nothing is remembered: should the next one be gone, the wait for it is paid by this.
+    return replace(course, wait=min(LONGEST_WAIT, 2 * wait), well_since=None, gone=None), wait * (0.5 + 0.5 * chance())

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tinypool_nb.core.tinymodules import GROUP, PLURAL, VERSION
+from tinypool_nb.lab import Kubernetes, Lab, ServerState
 
 PORTS = range(20_000, 32_768)
 NAMESPACE = "tinysystems"
@@ -330,3 +331,47 @@ def until(is_so: Callable[[], object], seconds: float = 10.0) -> None:
     while not is_so():
         assert time.monotonic() < deadline, "it did not come about in time"
         time.sleep(0.005)
+
+
+class Operator:
+    """Whoever changes the resources of the lab's cluster, and breaks its API server."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.api = lab.api
+        self.kubeconfig = lab.kubeconfig
+        self.token = str(json.loads(Path(lab.kubeconfig).read_text())["users"][0]["user"]["token"])
+        self._resources = lab.resources
+        self._before = 0
+
+    def put(self, name: str, addr: object = None, *, namespace: str = NAMESPACE, labels: Any = None, **status: Any) -> str:
+        """Create or change a resource; `addr` None leaves a new one without a status. Its version."""
+        if name not in [each["metadata"]["name"] for each in self._resources.list(namespace=namespace)]:
+            made = self._resources.create(name, namespace=namespace, labels=labels)
+        elif labels:
+            self._resources.patch(name, {"metadata": {"labels": labels}}, namespace=namespace)
+        if addr is not None or status:
+            whole = {"addr": addr, "name": name, "version": "1.0.0", "components": [], **status}
+            made = self._resources.patch_status(name, whole, namespace=namespace, checked=False)
+        return str(made["metadata"]["resourceVersion"])
+
+    def delete(self, name: str, *, namespace: str = NAMESPACE) -> None:
+        self._resources.delete(name, namespace=namespace)
+
+    def watches(self) -> int:
+        """How many were asked for since the test began."""
+        return sum("watch=" in request.path for request in self.api.requests[self._before :])
+
+    def begin(self) -> None:
+        """All is well, nothing is there, and nothing was asked for."""
+        if self.api.state is not ServerState.SERVING:
+            self.api.restart()
+        self.api.heal()
+        for each in self._resources.list():
+            self.delete(each["metadata"]["name"], namespace=each["metadata"]["namespace"])
+        self._before = len(self.api.requests)
+
+
+@pytest.fixture(scope="module")
+def _lab() -> Iterator[Lab]:
+    with Lab(kubernetes=Kubernetes(tls=False)) as lab:
+        yield lab

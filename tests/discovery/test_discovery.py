@@ -15,10 +15,10 @@ import pytest
 
 import tinypool_nb as tp
 from tests.discovery.conftest import NAMESPACE, Operator, until
+from tinypool_nb.core import reflecting
 from tinypool_nb.core.events import MarkKind
 from tinypool_nb.core.rights import role
 from tinypool_nb.discovery.discovery import Discovery
-from tinypool_nb.lab import Lab
 from tinypool_nb.views.discoveries import discoveries_html
 
 HTTP, API = "http-module-v1", "api-module-v1"
@@ -32,9 +32,7 @@ def pool() -> Iterator[tp.Pool]:
 
 
 @pytest.fixture
-def server(_lab: Lab) -> Operator:
-    operator = Operator(_lab)
-    operator.begin()
+def server(operator: Operator) -> Operator:
     return operator
 
 
@@ -191,6 +189,13 @@ def test_a_right_to_list_alone_keeps_the_pool_equal_all_the_same(pool: tp.Pool, 
     assert [text.partition(",")[0] for text in told(pool)][-1] == "the API server is back"
 
 
+@pytest.fixture
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits do not grow, where several faults come one upon the other."""
+    monkeypatch.setattr(reflecting, "LONGEST_WAIT", 0.3)
+
+
+@pytest.mark.usefixtures("_soon")
 def test_an_expired_token_is_told_and_a_new_one_is_taken_from_the_file(pool: tp.Pool, server: Operator, tmp_path: Path) -> None:
     server.put(HTTP, A)
     path, good = tmp_path / "config", Path(server.kubeconfig).read_text()
@@ -325,6 +330,7 @@ def test_what_the_pool_does_is_counted_as_what_a_person_does(server: Operator, p
     assert (counts["register", "ok"], counts["register", "replaced"], counts["unregister", "ok"]) == (2, 1, 1)
 
 
+@pytest.mark.usefixtures("_soon")
 def test_no_secret_shows_anywhere(pool: tp.Pool, server: Operator, config: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The token is taken, refused, and sent back by a server that quotes it wherever it can."""
     caplog.set_level(logging.DEBUG)

@@ -324,7 +324,7 @@ def play_in_lab(pool: Watched, lab: tp.Lab, seed: int, rounds: int, recovery: fl
 @pytest.mark.parametrize("seed", [pytest.param(100, id="seed100")])
 def test_a_short_history_on_the_labs_server(pool: Watched, lab: tp.Lab, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reflecting, "LONGEST_WAIT", 0.2)
-    play_in_lab(pool, lab, seed, rounds=20, recovery=5.0)
+    play_in_lab(pool, lab, seed, rounds=10, recovery=5.0)
 
 
 @pytest.mark.slow

@@ -371,3 +371,35 @@ def test_no_secret_shows_anywhere(pool: tp.Pool, server: Operator, config: str, 
         assert server.token not in where
         assert "bearer s" not in where.lower()
     assert server.token.encode() not in (tmp_path / "incident.parquet").read_bytes()
+
+
+def test_a_module_of_the_same_key_that_a_person_registered_is_left_alone_until_it_is_unregistered(
+    pool: tp.Pool, server: Operator, config: str
+) -> None:
+    pool.register(HTTP, B, namespace=NAMESPACE)
+    by_hand = pool[HTTP]
+    server.put(HTTP, A)
+    discovery = pool.discover(kubeconfig=config)
+    discovery.wait(10)
+    (row,) = pool.modules().itertuples()
+    assert (row.state, row.address) == ("refused", A)
+    assert "registered by hand, and is left alone" in row.reason
+    assert (pool[HTTP], addresses(pool)) == (by_hand, {HTTP: B})
+    server.delete(HTTP)
+    until(lambda: pool.modules().empty)
+    assert (pool[HTTP], addresses(pool)) == (by_hand, {HTTP: B})
+    pool.unregister(HTTP)
+    server.put(HTTP, A)
+    until(lambda: HTTP in pool)
+    pool.register(HTTP, B, namespace=NAMESPACE)  # a person moves what was discovered
+    server.put(HTTP, "127.0.0.1:3")
+    until(lambda: "refused" in set(pool.modules().state))
+    assert addresses(pool) == {HTTP: B}
+
+
+def test_options_of_a_persons_own_stay_with_a_discovered_module(pool: tp.Pool, server: Operator, discovery: Discovery) -> None:
+    options = tp.PoolOptions(load_balancing="round_robin")
+    pool.register(HTTP, A, namespace=NAMESPACE, options=options)
+    server.put(HTTP, "127.0.0.1:3")
+    until(lambda: addresses(pool)[HTTP] == "127.0.0.1:3")
+    assert pool.options_of(tp.ModuleKey(NAMESPACE, HTTP)) == options

@@ -31,7 +31,7 @@ from tinypool_nb.core.subchannels import Found
 from tinypool_nb.core.telling import told_pool
 from tinypool_nb.discovery.discoveries import Discoveries
 from tinypool_nb.discovery.registry import Place
-from tinypool_nb.errors import ForkedPoolError, OptionsError, PoolClosedError, WaitTimeoutError
+from tinypool_nb.errors import ForkedPoolError, OptionsError, PoolClosedError, TinypoolError, WaitTimeoutError
 from tinypool_nb.journal.follower import Follower
 from tinypool_nb.journal.journal import Journal
 from tinypool_nb.logs import log_transitions
@@ -88,6 +88,8 @@ class ClientPool:
         self._metrics = Metrics(self.journal, self._current.copy, self._operations)
         self._checks = HealthChecks(self)
         self._discoveries = Discoveries(self.journal, _weakly(self._place))
+        self._placed: dict[ModuleKey, str] = {}
+        """Where a discovery has put what nobody has moved since by hand."""
         # Threads hold the parts, never the pool: one that nobody holds any more closes itself.
         self._finalizer = weakref.finalize(self, _abandon, self._observer, self._checks, self._metrics, self._discoveries)
         self._finalizer.atexit = False
@@ -118,6 +120,8 @@ class ClientPool:
         if options is not None and not isinstance(options, PoolOptions):
             raise OptionsError("options", options, "a tp.PoolOptions")
         self._carry_out(Register(key, parsed, self.options if options is None else options))
+        if self._placed.get(key) != parsed.text:  # else only its options may be another's from now on
+            self._placed.pop(key, None)
 
     def get(self, name: str | ModuleKey) -> PooledChannel | None:
         """The module's channel, or None if it is not registered. It stays valid for as long as the module is registered.
@@ -156,7 +160,9 @@ class ClientPool:
         if key is None:
             self._operations.add("unregister", "unchanged")
             return False
-        return self._carry_out(Unregister(key)).status == "ok"
+        done = self._carry_out(Unregister(key)).status == "ok"
+        self._placed.pop(key, None)
+        return done
 
     @counts_errors("reconnect")
     def reconnect(self, name: str | ModuleKey) -> None:
@@ -523,14 +529,25 @@ class ClientPool:
         return tell
 
     def _place(self, key: ModuleKey, address: str | None) -> None:
-        """What a discovery asks for: the module at this address, or no more. It tells of it itself."""
+        """What a discovery asks for: the module at this address, or no more. It tells of it itself.
+
+        Raises:
+            TinypoolError: a person registered it, and it is left alone.
+        """
         operation: Operation = "unregister" if address is None else "register"
+        if key not in self._placed and self._modules.channel(key) is not None:
+            if address is None:
+                return
+            raise TinypoolError("it was registered by hand, and is left alone; once it is unregistered it follows the cluster")
         try:
             tell = self._modules.change(Unregister(key) if address is None else Register(key, parse_address(address), self.options_of(key)))
         except Exception:
             self._operations.add(operation, "error")
             raise
         self._operations.add(tell.operation, tell.status)
+        self._placed.pop(key, None)
+        if address is not None:
+            self._placed[key] = parse_address(address).text
 
     def _ask(self, verb: str, name: str | ModuleKey, state: State | str) -> Question:
         self._check_open(verb)

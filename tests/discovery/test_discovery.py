@@ -381,7 +381,7 @@ def test_a_module_of_the_same_key_that_a_person_registered_is_left_alone_until_i
     server.put(HTTP, A)
     discovery = pool.discover(kubeconfig=config)
     discovery.wait(10)
-    (row,) = pool.modules().itertuples()
+    row = pool.modules().iloc[0]
     assert (row.state, row.address) == ("refused", A)
     assert "registered by hand, and is left alone" in row.reason
     assert (pool[HTTP], addresses(pool)) == (by_hand, {HTTP: B})

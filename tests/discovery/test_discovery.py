@@ -257,6 +257,8 @@ def test_a_namespace_and_a_selection(pool: tp.Pool, server: Operator, config: st
     discovery.wait(10)
     assert list(pool) == ["other/web"]
     assert str(discovery.scope) == f"namespace 'other' where tier=web at {server.api.url}"
+    with pytest.raises(tp.OptionsError, match="no hyphen at the ends"):
+        pool.discover(kubeconfig=config, namespace="a/b")
     with pytest.raises(tp.OptionsError, match="left out where all_namespaces"):
         pool.discover(kubeconfig=config, namespace="other", all_namespaces=True)
 
@@ -346,7 +348,7 @@ def test_no_secret_shows_anywhere(pool: tp.Pool, server: Operator, config: str, 
         print(repr(status), str(status), repr(discovery), status.missing and status.missing.role, discovery.report(), file=shown)
         print(discoveries_html([discovery.report()]), file=shown)
     server.api.heal()
-    discovery.wait(20)
+    until(server.watches)
     server.api.drop_watches(ending="error", message=quoting)
     until(lambda: "500" in discovery.status.last_error)
     print(repr(discovery), file=shown)

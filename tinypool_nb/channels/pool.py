@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 import weakref
 from collections.abc import Iterator
 from types import TracebackType
@@ -90,6 +91,7 @@ class ClientPool:
         self._discoveries = Discoveries(self.journal, _weakly(self._place))
         self._placed: dict[ModuleKey, str] = {}
         """Where a discovery has put what nobody has moved since by hand."""
+        self._placing = threading.Lock()  # around them, with the change itself; no foreign code runs in it
         # Threads hold the parts, never the pool: one that nobody holds any more closes itself.
         self._finalizer = weakref.finalize(self, _abandon, self._observer, self._checks, self._metrics, self._discoveries)
         self._finalizer.atexit = False
@@ -120,8 +122,6 @@ class ClientPool:
         if options is not None and not isinstance(options, PoolOptions):
             raise OptionsError("options", options, "a tp.PoolOptions")
         self._carry_out(Register(key, parsed, self.options if options is None else options))
-        if self._placed.get(key) != parsed.text:  # else only its options may be another's from now on
-            self._placed.pop(key, None)
 
     def get(self, name: str | ModuleKey) -> PooledChannel | None:
         """The module's channel, or None if it is not registered. It stays valid for as long as the module is registered.
@@ -160,9 +160,7 @@ class ClientPool:
         if key is None:
             self._operations.add("unregister", "unchanged")
             return False
-        done = self._carry_out(Unregister(key)).status == "ok"
-        self._placed.pop(key, None)
-        return done
+        return self._carry_out(Unregister(key)).status == "ok"
 
     @counts_errors("reconnect")
     def reconnect(self, name: str | ModuleKey) -> None:
@@ -521,7 +519,15 @@ class ClientPool:
 
     def _carry_out(self, command: Command) -> Tell:
         self._check_usable(type(command).__name__.lower())
-        tell = self._modules.change(command)
+        with self._placing:
+            tell = self._modules.change(command)
+            match command:
+                case Register(key, address) if self._placed.get(key) == address.text:
+                    pass  # only its options may be others from now on
+                case Register(key) | Unregister(key):
+                    self._placed.pop(key, None)
+                case _:
+                    pass
         self._operations.add(tell.operation, tell.status)
         if tell.status != "unchanged":
             self.journal.mark(tell.text, kind=MarkKind.ACTION, key=tell.key)
@@ -535,19 +541,31 @@ class ClientPool:
             TinypoolError: a person registered it, and it is left alone.
         """
         operation: Operation = "unregister" if address is None else "register"
-        if key not in self._placed and self._modules.channel(key) is not None:
-            if address is None:
-                return
-            raise TinypoolError("it was registered by hand, and is left alone; once it is unregistered it follows the cluster")
         try:
-            tell = self._modules.change(Unregister(key) if address is None else Register(key, parse_address(address), self.options_of(key)))
+            tell = self._moved(Unregister(key) if address is None else Register(key, parse_address(address), self.options_of(key)))
         except Exception:
             self._operations.add(operation, "error")
             raise
-        self._operations.add(tell.operation, tell.status)
-        self._placed.pop(key, None)
-        if address is not None:
-            self._placed[key] = parse_address(address).text
+        if tell is not None:
+            self._operations.add(tell.operation, tell.status)
+
+    def _moved(self, command: Register | Unregister) -> Tell | None:
+        """A discovery's command, carried out; None if there was nothing to be done since the module is a person's.
+
+        Raises:
+            TinypoolError: it is, and is left where it is.
+        """
+        key = command.key
+        with self._placing:
+            if key not in self._placed and self._modules.channel(key) is not None:
+                if isinstance(command, Unregister):
+                    return None
+                raise TinypoolError("it was registered by hand, and is left alone; once it is unregistered it follows the cluster")
+            tell = self._modules.change(command)
+            self._placed.pop(key, None)
+            if isinstance(command, Register):
+                self._placed[key] = command.address.text
+        return tell
 
     def _ask(self, verb: str, name: str | ModuleKey, state: State | str) -> Question:
         self._check_open(verb)

@@ -48,10 +48,14 @@ def run(options: argparse.Namespace) -> int:
 
     Raises:
         KubeconfigError: there is no cluster to be found; the shell command tells it.
+        OptionsError: the namespace is none.
     """
+    from tinypool_nb import manifests
     from tinypool_nb.discovery.checking import check, proxies
     from tinypool_nb.discovery.kubeconfig import find_cluster
 
+    if options.namespace is not None:
+        manifests.check_namespace(options.namespace)
     cluster = find_cluster(options.kubeconfig, options.context)
     namespace = None if options.all_namespaces else cluster.namespace if options.namespace is None else options.namespace
     mentioned = proxies(cluster, os.environ)

@@ -78,7 +78,7 @@ class _Steps:
     def __init__(self, cluster: Cluster, checked: Checked, own: str, clock: Callable[[], float]) -> None:
         from kubernetes.client import CustomObjectsApi, VersionApi
 
-        self._cluster, self._checked, self._own, self._clock = cluster, checked, own, clock
+        self._checked, self._own, self._clock = checked, own, clock
         self._resources = Resources(cluster, checked.namespace, "", Lifeline(), timeouts=PATIENCE)
         self._objects, self._version = CustomObjectsApi(cluster.api), VersionApi(cluster.api)
 

@@ -12,6 +12,7 @@ from tinypool_nb.discovery.kubeconfig import Cluster, find_cluster
 from tinypool_nb.discovery.registry import Place, Registry
 from tinypool_nb.errors import OptionsError, PoolClosedError
 from tinypool_nb.journal.journal import Journal
+from tinypool_nb.manifests import check_namespace
 
 log = logging.getLogger("tinypool_nb.discovery")
 
@@ -48,12 +49,14 @@ class Discoveries:
         """Begin one more; one of the same scope that is under way is replaced, without a flicker.
 
         Raises:
-            OptionsError: both a namespace and all of them.
+            OptionsError: both a namespace and all of them, or one that no cluster can have.
             KubeconfigError: as `find_cluster`.
             PoolClosedError: after `close`.
         """
         if all_namespaces and namespace is not None:
             raise OptionsError("namespace", namespace, "left out where all_namespaces=True")
+        if namespace:
+            check_namespace(namespace)
         cluster = find_cluster(kubeconfig, context)
         scope = Scope(cluster.server, None if all_namespaces else namespace or cluster.namespace, label_selector or "")
         with self._lock:

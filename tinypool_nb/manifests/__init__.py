@@ -37,9 +37,18 @@ def rbac(namespace: str = NAMESPACE, *, all_namespaces: bool = False) -> str:
     Raises:
         OptionsError: that is no namespace.
     """
-    if not _LABEL.fullmatch(namespace):
-        raise OptionsError("namespace", namespace, "at most 63 lower case letters, digits and hyphens, no hyphen at the ends")
+    check_namespace(namespace)
     return _read("rbac-cluster" if all_namespaces else "rbac-namespace").replace(f"namespace: {NAMESPACE}", f"namespace: {namespace}")
+
+
+def check_namespace(namespace: str) -> None:
+    """Let a namespace through that a cluster can have.
+
+    Raises:
+        OptionsError: that is none.
+    """
+    if not isinstance(namespace, str) or not _LABEL.fullmatch(namespace):
+        raise OptionsError("namespace", namespace, "at most 63 lower case letters, digits and hyphens, no hyphen at the ends")
 
 
 def _read(name: str) -> str:

@@ -6,6 +6,9 @@ BIN  := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS     := $(VENV)/.tools
 
+# Processes that share the quick tests: most of these wait for something, so one more than a small machine has cores.
+WORKERS := 3
+
 .PHONY: help demo test test-all lint format bench pictures clean
 
 help: ## list what can be made
@@ -15,7 +18,7 @@ demo: $(INSTALLED) ## the main job: break three gRPC modules, and write notebook
 	$(BIN)/tinypool-nb demo
 
 test: $(TOOLS) ## the quick tests, in a few minutes
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
 
 test-all: $(TOOLS) ## every test
 	$(BIN)/python -m pytest

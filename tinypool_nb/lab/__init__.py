@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tinypool_nb.lab.certificates import TlsMode
     from tinypool_nb.lab.cluster.api import Api
     from tinypool_nb.lab.cluster.settings import Kubernetes
+    from tinypool_nb.lab.dns import Dns, DnsFailure, Query
     from tinypool_nb.lab.faults import Fault, Faults
     from tinypool_nb.lab.flapping import FlappingServer
     from tinypool_nb.lab.lab import Lab
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Api",
+    "Dns",
+    "DnsFailure",
     "Fault",
     "Faults",
     "FlappingServer",
@@ -32,6 +35,7 @@ __all__ = [
     "Module",
     "Proxy",
     "ProxyCounts",
+    "Query",
     "Replica",
     "ServerKind",
     "ServerState",
@@ -40,6 +44,8 @@ __all__ = [
 
 _HOMES = {
     "Api": "cluster.api",
+    "Dns": "dns",
+    "DnsFailure": "dns",
     "Fault": "faults",
     "Faults": "faults",
     "FlappingServer": "flapping",
@@ -48,6 +54,7 @@ _HOMES = {
     "Module": "modules",
     "Proxy": "proxies",
     "ProxyCounts": "proxies",
+    "Query": "dns",
     "Replica": "modules",
     "ServerKind": "servers",
     "ServerState": "servers",

@@ -15,6 +15,7 @@ from tinypool_nb.lab.actions import Action, announce
 from tinypool_nb.lab.certificates import Certificates, TlsMode
 from tinypool_nb.lab.checks import check_int, check_loopback, check_seconds
 from tinypool_nb.lab.cluster.settings import Kubernetes
+from tinypool_nb.lab.dns import Dns
 from tinypool_nb.lab.modules import Module
 from tinypool_nb.lab.ports import PORTS, Ports
 from tinypool_nb.lab.processes import Processes
@@ -194,6 +195,24 @@ class Lab:
         if port is not None:
             check_int("port", port, 1, 65_535)
         return self._relay.open(target.endpoints[0], host, port)
+
+    def dns(self, *, port: int | None = None) -> Dns:
+        """Start a DNS server, whose records can be changed while it runs.
+
+            dns = lab.dns()
+            dns.set("modules.test", ["127.0.0.1", "127.0.0.2"])
+            pool.register("http-module-v1", dns.target("modules.test", 50051))
+
+        Args:
+            port: where; None takes a free one.
+
+        Raises:
+            OptionsError: `port` is refused.
+            LabError: it did not start.
+        """
+        if port is not None:
+            check_int("port", port, 1, 65_535)
+        return Dns(self._processes, self._ports, port)
 
     @cached_property
     def _relay(self) -> Relay:

@@ -1,19 +1,14 @@
 """The kernel's side of the lab's proxies: they stand in front of addresses, so that faults can happen on the way."""
 
-import json
-import threading
-from itertools import count
 from typing import Any, NamedTuple
 
 from tinypool_nb.core.addresses import Endpoint
 from tinypool_nb.errors import LabError
+from tinypool_nb.lab.asking import Asked
 from tinypool_nb.lab.faults import Fault, Faults
 from tinypool_nb.lab.injected import FaultKind, FaultSettings
 from tinypool_nb.lab.ports import Ports
-from tinypool_nb.lab.processes import Process, Processes
-
-ANSWERING = 10.0
-"""Seconds that the relay gets to do what it is asked; it takes milliseconds."""
+from tinypool_nb.lab.processes import Processes
 
 
 class ProxyCounts(NamedTuple):
@@ -29,38 +24,12 @@ class ProxyCounts(NamedTuple):
     """Bytes."""
 
 
-class Relay:
-    """The one process that all proxies of a lab are in. It is started with the first of them. Any thread may ask."""
+class Relay(Asked):
+    """The one process that all proxies of a lab are in."""
 
     def __init__(self, processes: Processes, ports: Ports) -> None:
-        self._processes = processes
+        super().__init__(processes, "tinypool_nb.lab.relay", "the lab's proxy")
         self.ports = ports
-        self._asking = threading.Lock()
-        self._numbers = count(1)
-        self._process: Process | None = None
-
-    @property
-    def closed(self) -> bool:
-        """Whether the lab is closed, and all faults are over with it."""
-        return self._processes.closed
-
-    def ask(self, verb: str, **arguments: object) -> dict[str, Any]:
-        """Let the process do something, and take its answer.
-
-        Raises:
-            LabError: it could not, or does not answer.
-        """
-        with self._asking:
-            if self._process is None:
-                self._process = self._processes.start("-m", "tinypool_nb.lab.relay")
-            number = next(self._numbers)
-            self._processes.say(self._process, json.dumps({"number": number, "verb": verb, **arguments}))
-            answer: dict[str, Any] = {"number": 0}
-            while answer["number"] != number:  # an earlier answer is one to a question that was interrupted
-                answer = json.loads(self._processes.next_line(self._process, f"the lab's proxy did not {verb}", ANSWERING))
-        if "error" in answer:
-            raise LabError(f"the lab's proxy could not {verb}: {answer['error']}")
-        return answer
 
     def open(self, target: Endpoint, host: str = "127.0.0.1", port: int | None = None) -> "Proxy":
         """A new proxy in front of a target.

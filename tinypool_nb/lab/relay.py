@@ -1,29 +1,24 @@
 """The relay: one process that carries all connections through a lab's proxies, and does to them what faults want.
 
-`tinypool_nb.lab.guard` runs it as `python -m tinypool_nb.lab.relay`; `tinypool_nb.lab.proxies` talks with it in lines of JSON. Each
-question on its stdin has a number, a verb and that verb's arguments, and is answered in turn:
+`tinypool_nb.lab.guard` runs it as `python -m tinypool_nb.lab.relay`, and `tinypool_nb.lab.asking` talks with it:
 
-    {"number": 1, "verb": "open", "host": "127.0.0.1", "ports": [20001, ...], "target": ["127.0.0.1", 20002]}
-    {"number": 1, "port": 20001}                                                                    the answer
-    {"number": 2, "verb": "begin", "port": 20001, "fault": 7, "settings": {...}}
-    {"number": 3, "verb": "end", "port": 20001, "fault": 7}
-    {"number": 4, "verb": "counts", "port": 20001}
-    {"number": 5, "verb": "close", "port": 20001}
-
-What fails is answered {"number": ..., "error": "..."}. It ends at the end of its stdin.
+    {"verb": "open", "host": "127.0.0.1", "ports": [20001, ...], "target": ["127.0.0.1", 20002]}   -> {"port": 20001}
+    {"verb": "begin", "port": 20001, "fault": 7, "settings": {...}}
+    {"verb": "end", "port": 20001, "fault": 7}
+    {"verb": "counts", "port": 20001}                                                              -> {"accepted": ..., ...}
+    {"verb": "close", "port": 20001}
 """
 
 import asyncio
-import json
 import math
 import random
 import socket
 import struct
-import sys
 from collections import deque
 from contextlib import suppress
 from typing import Any
 
+from tinypool_nb.lab.asking import answer_questions
 from tinypool_nb.lab.injected import FaultKind, FaultSettings, Injected, Piece, delay, largest, note, pause
 from tinypool_nb.lab.limits import raise_file_limit
 from tinypool_nb.lab.ports import not_to_be_had
@@ -426,21 +421,6 @@ class Relay:
         return {}
 
 
-async def serve() -> None:
-    """Serve until the end of stdin."""
-    relay = Relay()
-    questions = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(questions), sys.stdin)
-    async for line in questions:
-        question = json.loads(line)
-        try:
-            answer = relay.answer(question)
-        except OSError as error:
-            answer = {"error": str(error)}
-        sys.stdout.write(json.dumps({"number": question["number"], **answer}) + "\n")
-        sys.stdout.flush()
-
-
 if __name__ == "__main__":
     raise_file_limit()
-    asyncio.run(serve())
+    asyncio.run(answer_questions(Relay().answer))

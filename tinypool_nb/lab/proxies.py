@@ -39,7 +39,7 @@ class Relay(Asked):
         """
         ports = self.ports.draw() if port is None else (port,)
         answer = self.ask("open", host=host, ports=ports, target=target)
-        proxy = Proxy(self, target, Endpoint(host, int(answer["port"])))
+        proxy = Proxy(self, int(answer["proxy"]), target, Endpoint(host, int(answer["port"])))
         self.ports.taken.add(proxy.port)
         return proxy
 
@@ -56,8 +56,9 @@ class Proxy:
     while the module is killed or stopped.
     """
 
-    def __init__(self, relay: Relay, target: Endpoint, listening: Endpoint) -> None:
+    def __init__(self, relay: Relay, number: int, target: Endpoint, listening: Endpoint) -> None:
         self._relay = relay
+        self._number = number
         self._target = target
         self._listening = listening
         self._closed = False
@@ -133,7 +134,7 @@ class Proxy:
     def _ask(self, verb: str, **arguments: object) -> dict[str, Any]:
         if self._closed:
             raise LabError(f"{verb}: the proxy at {self.address} is closed; lab.proxy({self.target!r}) makes a new one")
-        return self._relay.ask(verb, port=self.port, **arguments)
+        return self._relay.ask(verb, proxy=self._number, **arguments)
 
     def __str__(self) -> str:
         faults = ", ".join(map(str, self._active)) or "no fault"

@@ -2,14 +2,15 @@
 
 `tinypool_nb.lab.guard` runs it as `python -m tinypool_nb.lab.relay`, and `tinypool_nb.lab.asking` talks with it:
 
-    {"verb": "open", "host": "127.0.0.1", "ports": [20001, ...], "target": ["127.0.0.1", 20002]}   -> {"port": 20001}
-    {"verb": "begin", "port": 20001, "fault": 7, "settings": {...}}
-    {"verb": "end", "port": 20001, "fault": 7}
-    {"verb": "counts", "port": 20001}                                                              -> {"accepted": ..., ...}
-    {"verb": "close", "port": 20001}
+    {"verb": "open", "host": "127.0.0.1", "ports": [20001, ...], "target": ["127.0.0.1", 20002]}   -> {"proxy": 1, "port": 20001}
+    {"verb": "begin", "proxy": 1, "fault": 7, "settings": {...}}
+    {"verb": "end", "proxy": 1, "fault": 7}
+    {"verb": "counts", "proxy": 1}                                                                 -> {"accepted": ..., ...}
+    {"verb": "close", "proxy": 1}
 """
 
 import asyncio
+import itertools
 import math
 import random
 import socket
@@ -392,10 +393,11 @@ async def drain(end: socket.socket) -> None:
 
 
 class Relay:
-    """All links, by their ports."""
+    """All links, by their numbers."""
 
     def __init__(self) -> None:
         self.links: dict[int, Link] = {}
+        self.numbers = itertools.count(1)
 
     def answer(self, question: dict[str, Any]) -> dict[str, Any]:
         """Do what a question asks for.
@@ -406,9 +408,10 @@ class Relay:
         if question["verb"] == "open":
             host, port = question["target"]
             link = Link(question["host"], tuple(question["ports"]), (host, port))
-            self.links[link.port] = link
-            return {"port": link.port}
-        link = self.links[question["port"]]
+            number = next(self.numbers)
+            self.links[number] = link
+            return {"proxy": number, "port": link.port}
+        link = self.links[question["proxy"]]
         match question["verb"]:
             case "begin":
                 link.begin(question["fault"], FaultSettings.parse(question["settings"]))
@@ -417,7 +420,7 @@ class Relay:
             case "counts":
                 return link.counts()
             case "close":
-                self.links.pop(link.port).close()
+                self.links.pop(question["proxy"]).close()
         return {}
 
 

@@ -235,6 +235,8 @@ class Lab:
     ) -> tuple[Module, ...]:
         self._check_names(names, namespace)
         check_int("replicas", replicas, 1, 100)
+        if not isinstance(proxied, bool):
+            raise OptionsError("proxied", proxied, "True or False")
         if port is not None:
             check_int("port", port, 1, 65_536 - replicas)
         mode = TlsMode.parse(tls)

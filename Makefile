@@ -6,7 +6,7 @@ BIN  := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS     := $(VENV)/.tools
 
-.PHONY: help demo test test-all lint format bench pictures clean
+.PHONY: help demo test test-all faults lint format bench pictures clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ test: $(TOOLS) ## the quick tests, in a few minutes
 
 test-all: $(TOOLS) ## every test
 	$(BIN)/python -m pytest
+
+faults: $(TOOLS) ## forty ways to go wrong, each made to happen, and what was seen of it
+	$(BIN)/python tests/faults/run.py
 
 lint: $(TOOLS) ## style, types, and which room may import which
 	$(BIN)/ruff check .

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tinypool_nb import Backoff, Keepalive, Pool, PoolOptions
+from tinypool_nb import Backoff, Keepalive, Pool, PoolOptions, WaitTimeoutError
 from tinypool_nb.lab import Lab, Module
 
 PATIENCE = 20.0
@@ -94,7 +94,10 @@ class Scene:
 
         def ready() -> bool:
             self.pool.health_check()
-            return str(self.pool.health()[name]) == "READY"
+            with suppress(WaitTimeoutError):
+                self.pool.wait(name, "READY", timeout=0.1)
+                return True
+            return False
 
         wait(ready)
         assert self.pool.send(name, wait_for_ready=True, timeout=PATIENCE)

@@ -19,7 +19,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Any
 
-from tinypool_nb.lab.asking import answer_questions
+from tinypool_nb.lab.answering import answer_questions
 from tinypool_nb.lab.injected import FaultKind, FaultSettings, Injected, Piece, delay, largest, note, pause
 from tinypool_nb.lab.limits import raise_file_limit
 from tinypool_nb.lab.ports import not_to_be_had

@@ -21,7 +21,7 @@ test-all: $(TOOLS) ## every test
 	$(BIN)/python -m pytest
 
 faults: $(TOOLS) ## forty ways to go wrong, each made to happen, and what was seen of it
-	$(BIN)/python tests/faults/run.py
+	$(BIN)/python tests/faults/fault_table.py
 
 lint: $(TOOLS) ## style, types, and which room may import which
 	$(BIN)/ruff check .

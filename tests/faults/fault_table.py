@@ -1,7 +1,7 @@
 """Run the fault suite and print its table: a row a fault, with what was seen. `make faults` does it.
 
-    python tests/faults/run.py                 # all
-    python tests/faults/run.py -m "not slow"   # arguments are pytest's
+    python tests/faults/fault_table.py                 # all
+    python tests/faults/fault_table.py -m "not slow"   # arguments are pytest's
 
 The exit code is 0 if each of the forty has a test and all of them passed.
 """
@@ -16,7 +16,7 @@ import pytest
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
 
-from tests.faults.rows import FAULTS  # noqa: E402  # the line above lets Python find it
+from tests.faults.fault_rows import FAULTS  # noqa: E402  # the line above lets Python find it
 
 WIDTH = 140
 

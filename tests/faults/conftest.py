@@ -103,9 +103,10 @@ class Scene:
         assert self.pool.send(name, wait_for_ready=True, timeout=PATIENCE)
 
     def call(self, name: str, **sent: Any) -> Calling:
-        """A call that is under way when this returns."""
+        """A call that is under way, in its server's hands, when this returns."""
         call = Calling(self.pool, name, **sent)
         wait(lambda: self._under_way(name))
+        self.pool.send(name, timeout=PATIENCE)  # what is answered on the same connection was read after it
         return call
 
     def _under_way(self, name: str) -> bool:

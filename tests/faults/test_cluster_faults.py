@@ -43,7 +43,7 @@ def test_api_server_down(scene: Scene) -> None:
     assert scene.pool.send("web", wait_for_ready=True)
     scene.lab.api.restart()
     wait(lambda: discovery.status.synced)
-    scene.saw(f"{told.partition(':')[0]}, while calls go on; then: {discovery.status}")
+    scene.saw(f"{told.partition(' UTC')[0]} UTC, while calls go on; then: {discovery.status}")
     scene.recovers("web")
 
 

@@ -9,7 +9,7 @@ TOOLS     := $(VENV)/.tools
 # Processes that share the quick tests: most of these wait for something, so one more than a small machine has cores.
 WORKERS := 3
 
-.PHONY: help demo test test-all lint format bench pictures clean
+.PHONY: help demo test test-all faults lint format bench pictures clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ test: $(TOOLS) ## the quick tests, in a few minutes
 
 test-all: $(TOOLS) ## every test
 	$(BIN)/python -m pytest
+
+faults: $(TOOLS) ## forty ways to go wrong, each made to happen, and what was seen of it
+	$(BIN)/python tests/faults/fault_table.py
 
 lint: $(TOOLS) ## style, types, and which room may import which
 	$(BIN)/ruff check .

@@ -451,6 +451,10 @@ class ClientPool:
         """The modules registered at that address, or at one that shares an endpoint with it."""
         return self._modules.at(parse_address(address))
 
+    def keys_through(self, address: str) -> list[ModuleKey]:
+        """The modules whose proxy is at that address."""
+        return self._modules.through(parse_address(address))
+
     def catch_up(self) -> None:
         """Read what may have happened, so that the journal is complete up to this moment."""
         self._check_usable("catch_up")

@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from tinypool_nb.lab.certificates import TlsMode
     from tinypool_nb.lab.cluster.api import Api
     from tinypool_nb.lab.cluster.settings import Kubernetes
+    from tinypool_nb.lab.connecting import ConnectProxy
     from tinypool_nb.lab.flapping import FlappingServer
     from tinypool_nb.lab.lab import Lab
     from tinypool_nb.lab.modules import Module, Replica
     from tinypool_nb.lab.servers import ServerState
 
-__all__ = ["Api", "FlappingServer", "Kubernetes", "Lab", "Module", "Replica", "ServerState", "TlsMode"]
+__all__ = ["Api", "ConnectProxy", "FlappingServer", "Kubernetes", "Lab", "Module", "Replica", "ServerState", "TlsMode"]
 
 _HOMES = {
     "Api": "cluster.api",
+    "ConnectProxy": "connecting",
     "FlappingServer": "flapping",
     "Kubernetes": "cluster.settings",
     "Lab": "lab",

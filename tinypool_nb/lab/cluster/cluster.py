@@ -38,8 +38,11 @@ class Cluster:
 
     def __init__(self, processes: Processes, ports: Ports, options: Kubernetes, certificates: Certificates | None) -> None:
         self.namespace = options.namespace
+        self._cluster_names = options.cluster_names
         folder = Path(tempfile.mkdtemp(prefix="tinypool-lab-"))
         processes.remove_at_end(folder)
+        self.names_file = folder / "names.json"
+        """Where each cluster-only address leads, for proxies of the lab."""
         identity, tls, roots = None, None, None
         if certificates is not None:
             identity, tls = certificates.server(TlsMode.SERVER), certificates.client(TlsMode.SERVER, server_name=None)

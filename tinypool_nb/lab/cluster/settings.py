@@ -27,6 +27,9 @@ class Kubernetes:
     """Where resources are made, and the namespace of the kubeconfig's context."""
     bookmark_every: float = 60.0
     """Seconds between two bookmarks of a watch; a real server takes about a minute."""
+    cluster_names: bool = False
+    """Whether resources name their modules as a cluster does, `http-module-v1.tinysystems.svc.cluster.local:50051`: names that no laptop
+    resolves, so that ways to reach them can be learnt. False names the loopback."""
     port: int | None = None
     """Where it serves; None takes a free port."""
 

@@ -61,7 +61,11 @@ def parse_proxy(value: object) -> Proxy:
     try:
         (endpoint,) = parse_address(f"dns:///{found['place']}").endpoints
     except AddressError as error:
-        rule = error.rule if _HARMLESS.fullmatch(value) else "after 'http://' and the credentials, if there are any, come a host and a port alone"
+        rule = (
+            error.rule
+            if _HARMLESS.fullmatch(value)
+            else "after 'http://' and the credentials, if there are any, come a host and a port alone"
+        )
         raise _refusal(value, f"{rule}; write 'http://host:port'") from None
     return Proxy(endpoint, "" if found["user"] is None else _authorization(value, found["user"]))
 

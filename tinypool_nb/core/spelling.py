@@ -49,12 +49,10 @@ def quoted(text: str) -> str:
 def _spelled(value: object, pool: PoolOptions | None) -> str:
     """A setting as Python, without what is the default anyway."""
     match value:
-        case str():
-            return quoted(value)
+        case str() | Proxy():
+            return quoted(value) if isinstance(value, str) else _spelled_proxy(value, None if pool is None else pool.proxy)
         case Tls() if pool is not None and value == pool.tls:
             return "pool.options.tls"
-        case Proxy():
-            return _spelled_proxy(value, None if pool is None else pool.proxy)
         case Tls():
             given = {field.name: getattr(value, field.name) for field in fields(value)}
             return f"tp.Tls({', '.join(f'{name}={_spelled(each, pool)}' for name, each in given.items() if each is not None)})"

@@ -176,7 +176,7 @@ class Lab:
             settings = connecting.ConnectSettings(
                 name=connecting.NAME,
                 names=known,
-                names_file="" if self._cluster is None else str(self._cluster.names_file),
+                names_file="" if self._cluster is None else str(self._cluster.names.path),
                 ports=self._ports.draw() if port is None else (port,),
             )
             server = connecting.ConnectServer(self._processes, settings, secret)

@@ -36,6 +36,8 @@ class Kubernetes:
     def __post_init__(self) -> None:
         if not isinstance(self.bookmark_every, int | float) or not 0 < self.bookmark_every <= 86_400:
             raise OptionsError("bookmark_every", self.bookmark_every, "a number of seconds, more than 0 and at most 86400")
+        if not isinstance(self.cluster_names, bool):
+            raise OptionsError("cluster_names", self.cluster_names, "True or False")
         if self.port is not None and (not isinstance(self.port, int) or not 1 <= self.port <= 65_535):
             raise OptionsError("port", self.port, "an int from 1 to 65535, or None")
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from websocket import ABNF
+from kubernetes.stream.ws_client import ABNF  # type: ignore[attr-defined]  # which comes with it
 
 from tinypool_nb.core.websockets import BrokenFrameError, Decoder, Message, Opcode, frame
 

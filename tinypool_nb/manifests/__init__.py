@@ -1,4 +1,4 @@
-"""The yaml that a cluster needs: the TinyModule resource, and the rights to read it.
+"""The yaml that a cluster needs: the TinyModule resource, the rights to read it, and a proxy that leads to modules from outside.
 
     tinypool-nb doctor --print-rbac --namespace staging | kubectl apply -f -
 
@@ -39,10 +39,31 @@ def rbac(namespace: str = NAMESPACE, *, all_namespaces: bool = False, port_forwa
     Raises:
         OptionsError: that is no namespace.
     """
+    text = _named(_read("rbac-cluster" if all_namespaces else "rbac-namespace"), namespace)
+    return text.replace(_LAST_RULE, f"{_LAST_RULE}{_read('rules-port-forward')}") if port_forward else text
+
+
+def proxy(namespace: str = NAMESPACE) -> str:
+    """An HTTP CONNECT proxy for the cluster, to be reached by `kubectl port-forward`.
+
+    >>> print(proxy("staging").count("namespace: staging"))
+    2
+
+    Args:
+        namespace: where it runs; it leads to all of them.
+
+    Raises:
+        OptionsError: that is no namespace.
+    """
+    return _named(_read("connect-proxy"), namespace)
+
+
+def _named(text: str, namespace: str) -> str:
     if not _LABEL.fullmatch(namespace):
         raise OptionsError("namespace", namespace, "at most 63 lower case letters, digits and hyphens, no hyphen at the ends")
-    text = _read("rbac-cluster" if all_namespaces else "rbac-namespace").replace(f"namespace: {NAMESPACE}", f"namespace: {namespace}")
-    return text.replace(_LAST_RULE, f"{_LAST_RULE}{_read('rules-port-forward')}") if port_forward else text
+    return text.replace(f"namespace: {NAMESPACE}", f"namespace: {namespace}").replace(
+        f"--namespace {NAMESPACE}", f"--namespace {namespace}"
+    )
 
 
 def _read(name: str) -> str:

@@ -115,9 +115,13 @@ def test_a_pod_that_dies_and_one_that_is_replaced(pool: tp.Pool, discover: Calla
     pool.wait(NAME, "IDLE", timeout=5)
     pool.health_check()
     until(lambda: "connection refused" in row(pool).reason)
+    until(lambda: (pool.transitions().state == "TRANSIENT_FAILURE").sum() >= 3)
     lab[NAME].restart()
     pool.wait(NAME, timeout=5)
-    assert told(pool)[-1] == "port-forward: it works again"
+    failures, again = told(pool)[2:-1], told(pool)[-1]
+    assert len(failures) == 1, "however often it is tried"
+    assert failures[0].startswith(f"port-forward: error forwarding port {lab[NAME].port} to pod ")
+    assert again == "port-forward: it works again"
     lab[NAME].move()
     pool.wait(NAME, timeout=5)
     assert str(lab[NAME].port) in pool.send(NAME, wait_for_ready=True).decode()

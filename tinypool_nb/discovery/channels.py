@@ -80,6 +80,7 @@ class Channels:
         ports: the socket of each port, in the order in which they were asked for.
         mask: makes four random bytes, which each message of a client has; None for a server's.
         failed: is told what the other side says went wrong.
+        opened: is told once of a port's first byte: only then is somebody there.
     """
 
     def __init__(
@@ -89,11 +90,13 @@ class Channels:
         *,
         mask: Callable[[], bytes] | None = None,
         failed: Callable[[str], object] = lambda _reason: None,
+        opened: Callable[[], object] = lambda: None,
     ) -> None:
         self._web = web
         self._ports = tuple(ports)
         self._mask = mask
         self._failed = failed
+        self._opened: Callable[[], object] | None = opened
         self._decoder = Decoder()
         self._is_new = [True] * (2 * len(self._ports) if mask is not None else 0)
         """Of each channel: whether its first message, which says the port, is still to come; to clients alone."""
@@ -107,8 +110,7 @@ class Channels:
         try:
             while not self._web.is_over and not any(port.is_over for port in self._ports):
                 self._await()
-                if self._web.has_more or not self._is_full(self._ports):
-                    self._hear()
+                self._hear()
                 for number, port in enumerate(self._ports):
                     while not self._is_full([self._web]) and (piece := port.receive()):
                         self.say(2 * number, piece)
@@ -150,6 +152,9 @@ class Channels:
             self._failed(data.decode(errors="replace"))
             self._ports[channel // 2].is_over = True
         else:
+            if self._opened is not None:
+                self._opened()
+                self._opened = None
             self._ports[channel // 2].send(data)
 
     def _send(self, opcode: Opcode, payload: bytes) -> None:

@@ -56,7 +56,7 @@ class Tunnel:
         accepted: the near end; taken over.
         service: whom it is for.
         connect: makes a way to the cluster of this connection's own.
-        report: told how it went: None once it stands, or why it does not.
+        report: told how it went: None once the module answers, or why it does not.
     """
 
     def __init__(
@@ -91,9 +91,13 @@ class Tunnel:
             cluster = self._connect()
             target = self._find(cluster)
             far = self._open(cluster, target)
-            self._report(None)
-            near = End(self._accepted)
-            Channels(End(far), [near], mask=lambda: os.urandom(4), failed=lambda reason: self._failed(cluster, reason)).run()
+            Channels(
+                End(far),
+                [End(self._accepted)],
+                mask=lambda: os.urandom(4),
+                failed=lambda reason: self._failed(cluster, reason),
+                opened=lambda: self._report(None),
+            ).run()
         except Exception as error:  # noqa: BLE001 its text may hold a secret: what is told of it is decided in one place
             self._tell(cluster, error)
         finally:

@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,6 +25,7 @@ from kubernetes.client import CoreV1Api
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import Timeout
+from urllib3.util.ssl_ import create_urllib3_context
 
 from tinypool_nb.core.forwarding import Service, Target, selector_of, target_of
 from tinypool_nb.core.rights import MissingRight
@@ -114,43 +116,49 @@ class Tunnel:
         """The pod that is to be reached now: asked anew for each connection, since pods and services move."""
         core = CoreV1Api(cluster.api)
         service = self._service
+        cluster.api.rest_client.pool_manager.connection_pool_kw["ssl_context"] = self._context(cluster.api.configuration)
         self._tie(cluster)
         told = self._ask("get", "services", lambda **how: core.read_namespaced_service(service.name, service.namespace, **how))
         selector = selector_of(service, told)
         listed = self._ask("list", "pods", lambda **how: core.list_namespaced_pod(service.namespace, label_selector=selector, **how))
         return target_of(service, told, listed.get("items") or [])
 
-    def _tie(self, cluster: Cluster) -> None:
-        """Let the connections of this client tell their sockets, and leave in them what is sent after the head of an answer."""
+    def _tie(self, cluster: Cluster, response: type[http.client.HTTPResponse] = http.client.HTTPResponse) -> None:
+        """Let the connections of this client tell their sockets from now on, and read such answers."""
         manager = cluster.api.rest_client.pool_manager
+        manager.clear()
         manager.pool_classes_by_scheme = {
-            "http": pool_class(HTTPConnectionPool, self._tied(HTTPConnection)),
-            "https": pool_class(HTTPSConnectionPool, self._tied(HTTPSConnection)),
+            "http": pool_class(HTTPConnectionPool, self._tied(HTTPConnection, response)),
+            "https": pool_class(HTTPSConnectionPool, self._tied(HTTPSConnection, response)),
         }
 
-    def _tied(self, connection: type[Any]) -> type[Any]:
+    def _context(self, configuration: Any) -> ssl.SSLContext:
+        """What a TLS connection is made by, so that its handshake can be cut, too; urllib3 adds what the client's settings say."""
+        line = self._line
+
+        class Held(ssl.SSLSocket):
+            def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002  # as in the standard library
+                line.hold(self)
+                super().do_handshake(block)
+
+        context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE)
+        own = configuration.ssl_ca_cert or getattr(configuration, "ca_cert_data", None)
+        if configuration.verify_ssl and not own:  # which urllib3 does for contexts of its own alone
+            context.load_default_certs()
+        context.sslsocket_class = Held
+        return context
+
+    def _tied(self, connection: type[Any], response: type[http.client.HTTPResponse]) -> type[Any]:
         tunnel = self
 
-        class Upgradable(tied(connection, self._line)):  # type: ignore[misc]
-            response_class = _Unbuffered
-            _double: socket.socket | None = None
-
-            def _new_conn(self) -> socket.socket:
-                """Let the handshake of TLS be cut, too: it takes the socket away from whoever holds it, but not its double."""
-                connected: socket.socket = super()._new_conn()
-                self._double = connected.dup()
-                tunnel._line.hold(self._double)
-                return connected
+        class Tied(tied(connection, self._line)):  # type: ignore[misc]
+            response_class = response
 
             def connect(self) -> None:
-                try:
-                    super().connect()
-                finally:
-                    if self._double is not None:
-                        self._double.close()
+                super().connect()
                 tunnel._far = self.sock
 
-        return Upgradable
+        return Tied
 
     def _ask(self, verb: str, resource: str, request: Callable[..., Any]) -> dict[str, Any]:
         with _Refused(verb, resource, self._service):
@@ -176,6 +184,7 @@ class Tunnel:
             "Sec-WebSocket-Protocol": SUBPROTOCOL,
         }
         shown = {each["key"]: each["value"] for each in configuration.auth_settings().values() if each["in"] == "header" and each["value"]}
+        self._tie(cluster, _Unbuffered)
         with _Refused("create", "pods/portforward", self._service):
             response = cluster.api.rest_client.pool_manager.request(
                 "GET",

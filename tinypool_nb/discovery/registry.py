@@ -161,7 +161,7 @@ class Registry:
                 there = None if placed is None else placed.address
                 if known.standing is Standing.REGISTERED and there == known.address and at[known.address] > 1:
                     yield replace(known, reason="; ".join([f"shared address: {at[known.address]} modules name it", *_ways(book, key)]))
-                elif known.standing is Standing.REGISTERED and there == known.address:
+                elif book.forwards is not None and known.standing is Standing.REGISTERED and there == known.address:
                     yield replace(known, reason="; ".join(_ways(book, key)))
                 elif known.address is None or known.standing is Standing.REFUSED or there in {None, known.address}:
                     yield known

@@ -114,10 +114,10 @@ def test_what_a_server_says_wrong_is_told(said: bytes, reason: str) -> None:
     assert reason in failures[0]
 
 
-def test_a_ping_is_answered() -> None:
+def test_a_ping_and_a_farewell_are_answered() -> None:
     (client, server), (near, of_client) = socket.socketpair(), socket.socketpair()
     with near:
         server.sendall(frame(Opcode.PING, b"?") + frame(Opcode.CLOSE, b""))
         Channels(End(client), [End(of_client)]).run()
-        assert server.recv(100) == frame(Opcode.PONG, b"?")
+        assert server.recv(100) == frame(Opcode.PONG, b"?") + frame(Opcode.CLOSE, b"")
     server.close()

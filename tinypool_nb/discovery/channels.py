@@ -135,6 +135,7 @@ class Channels:
             case Opcode.PING:
                 self._send(Opcode.PONG, message.payload)
             case Opcode.CLOSE:
+                self._send(Opcode.CLOSE, message.payload[:2])  # who closes waits for the same from us (RFC 6455, section 5.5.1)
                 self._web.is_over = True
             case Opcode.BINARY if message.payload:
                 self._take_of(message.payload[0], message.payload[1:])

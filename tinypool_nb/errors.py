@@ -241,6 +241,10 @@ class NotSyncedError(TinypoolError, TimeoutError):
         self.status = status
 
 
+class ForwardError(TinypoolError):
+    """A module cannot be reached by port-forward. The message says why, and what leads to it instead."""
+
+
 class ReportError(TinypoolError, RuntimeError):
     """A notebook could not be executed or exported. The message names the cell and what it said."""
 

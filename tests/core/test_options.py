@@ -17,6 +17,7 @@ def test_the_page_s_defaults() -> None:
         "backoff": {"initial": 1.0, "maximum": 120.0, "min_connect_timeout": 20.0},
         "load_balancing": "pick_first",
         "tls": None,
+        "proxy": None,
         "drain": 30.0,
         "history": 5_000_000,
         "record_calls": True,

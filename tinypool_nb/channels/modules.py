@@ -11,7 +11,7 @@ from tinypool_nb.channels.observer import Observer
 from tinypool_nb.channels.opening import open_channel
 from tinypool_nb.channels.pooled import PooledChannel
 from tinypool_nb.channels.watched import Watched, numbers
-from tinypool_nb.core.addresses import Address
+from tinypool_nb.core.addresses import Address, parse_address
 from tinypool_nb.core.clock import Clock
 from tinypool_nb.core.decisions import Command, Open, Retire, Table, Tell, decide
 from tinypool_nb.core.events import ChannelIdentity
@@ -70,6 +70,11 @@ class Modules:
         """The modules whose address shares an endpoint with that one."""
         return [key for key, entry in tuple(self._table.entries.items()) if entry.address.meets(address)]
 
+    def through(self, address: Address) -> list[ModuleKey]:
+        """The modules whose proxy is at that address."""
+        entries = tuple(self._table.entries.items())
+        return [key for key, entry in entries if entry.options.proxy and parse_address(str(entry.options.proxy)).meets(address)]
+
     def change(self, command: Command) -> Tell:
         """Decide and act; what is to be told, where other people's code may run, is left to the caller.
 
@@ -93,7 +98,7 @@ class Modules:
         """Opening a channel dials nothing and takes some 20 us, so it may happen under the lock: then no order can go wrong."""
         key, entry = action.key, action.entry
         born = self._clock.now() - MILLISECOND  # core's stamps are rounded down to milliseconds, and none is older than this one
-        identity = ChannelIdentity(next(numbers), key, entry.address.text, entry.generation, entry.options.transport.value)
+        identity = ChannelIdentity(next(numbers), key, entry.address.text, entry.generation, entry.options.transport_text)
         channel = open_channel(entry.address.target, identity.number, entry.options, held=entry.held)
         old = self._watched.get(key)
         calls = self._calls if entry.options.record_calls else None

@@ -3,7 +3,7 @@
 import logging
 import os
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -24,13 +24,13 @@ from tinypool_nb.core.decisions import Close, Command, Operation, Reconnect, Reg
 from tinypool_nb.core.events import MarkKind
 from tinypool_nb.core.failures import Wire
 from tinypool_nb.core.folding import CALLS, FAILED_CALLS
+from tinypool_nb.core.forwarding import forwarded_options
 from tinypool_nb.core.keys import ModuleKey, parse_key, unknown
 from tinypool_nb.core.options import PoolOptions
 from tinypool_nb.core.states import State
 from tinypool_nb.core.subchannels import Found
 from tinypool_nb.core.telling import told_pool
 from tinypool_nb.discovery.discoveries import Discoveries
-from tinypool_nb.discovery.registry import Place
 from tinypool_nb.errors import ForkedPoolError, OptionsError, PoolClosedError, WaitTimeoutError
 from tinypool_nb.journal.follower import Follower
 from tinypool_nb.journal.journal import Journal
@@ -87,7 +87,9 @@ class ClientPool:
         self.follower.add(log_transitions)
         self._metrics = Metrics(self.journal, self._current.copy, self._operations)
         self._checks = HealthChecks(self)
-        self._discoveries = Discoveries(self.journal, _weakly(self._place))
+        self._forwarded: dict[ModuleKey, tuple[PoolOptions, PoolOptions]] = {}
+        """The settings of modules that were reached by port-forward, and what they would be without it."""
+        self._discoveries = Discoveries(self.journal, _weakly(self._place), _weakly(self._lead))
         # Threads hold the parts, never the pool: one that nobody holds any more closes itself.
         self._finalizer = weakref.finalize(self, _abandon, self._observer, self._checks, self._metrics, self._discoveries)
         self._finalizer.atexit = False
@@ -368,6 +370,7 @@ class ClientPool:
         all_namespaces: bool = False,
         label_selector: str | None = None,
         own_module: str | None = None,
+        port_forward: bool = False,
     ) -> "Discovery":
         """Keep the pool equal to the TinyModule resources of a Kubernetes cluster, from now on, in the background.
 
@@ -381,6 +384,8 @@ class ClientPool:
             all_namespaces: take all of them.
             label_selector: only resources with such labels, as `tier=web,env!=test`.
             own_module: the name of the module that this runs in, to which it must not connect.
+            port_forward: reach each module by a local port that leads through the API server to a pod of its service, as `kubectl
+                port-forward` does; for a laptop, and for a handful: 16 modules at a time. More are reached by `PoolOptions(proxy=...)`.
 
         Returns:
             What is under way, with its `status`, `wait()` and `close()`.
@@ -402,6 +407,7 @@ class ClientPool:
             all_namespaces=all_namespaces,
             label_selector=label_selector,
             own_module=own_module,
+            port_forward=port_forward,
         )
 
     def discoveries(self) -> "tuple[Discovery, ...]":
@@ -450,6 +456,10 @@ class ClientPool:
     def keys_at(self, address: str) -> list[ModuleKey]:
         """The modules registered at that address, or at one that shares an endpoint with it."""
         return self._modules.at(parse_address(address))
+
+    def keys_through(self, address: str) -> list[ModuleKey]:
+        """The modules whose proxy is at that address."""
+        return self._modules.through(parse_address(address))
 
     def catch_up(self) -> None:
         """Read what may have happened, so that the journal is complete up to this moment."""
@@ -524,9 +534,25 @@ class ClientPool:
 
     def _place(self, key: ModuleKey, address: str | None) -> None:
         """What a discovery asks for: the module at this address, or no more. It tells of it itself."""
-        operation: Operation = "unregister" if address is None else "register"
+        self._change_quietly(Unregister(key) if address is None else Register(key, parse_address(address), self._unforwarded(key)))
+
+    def _lead(self, key: ModuleKey, local: str, address: str) -> None:
+        """The same for a module that a local port leads to."""
+        own = self._unforwarded(key)
+        options = forwarded_options(own, address)
+        self._change_quietly(Register(key, parse_address(local), options))
+        self._forwarded[key] = options, own
+
+    def _unforwarded(self, key: ModuleKey) -> PoolOptions:
+        """The module's settings, without what port-forward changed about them."""
+        options = self.options_of(key)
+        changed, own = self._forwarded.get(key, (None, options))
+        return own if options == changed else options
+
+    def _change_quietly(self, command: Register | Unregister) -> None:
+        operation: Operation = "unregister" if isinstance(command, Unregister) else "register"
         try:
-            tell = self._modules.change(Unregister(key) if address is None else Register(key, parse_address(address), self.options_of(key)))
+            tell = self._modules.change(command)
         except Exception:
             self._operations.add(operation, "error")
             raise
@@ -587,14 +613,14 @@ def _state(state: State | str) -> State:
         raise OptionsError("state", state, f"one of {', '.join(State)}") from None
 
 
-def _weakly(place: Place) -> Place:
+def _weakly(place: Callable[..., object]) -> Callable[..., None]:
     """As the method, which it does not keep its pool alive for."""
     method = weakref.WeakMethod(place)
 
-    def call(key: ModuleKey, address: str | None) -> None:
+    def call(*what: object) -> None:
         alive = method()
         if alive is not None:
-            alive(key, address)
+            alive(*what)
 
     return call
 

@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 from tinypool_nb.core.addresses import Address
 from tinypool_nb.core.keys import ModuleKey, need_key
 from tinypool_nb.core.options import PoolOptions
+from tinypool_nb.core.proxies import check_through
 from tinypool_nb.errors import NotHeldError, OptionsError, PoolClosedError, shown
 
 Kept = TypeVar("Kept")
@@ -156,6 +157,7 @@ def decide(table: Table, command: Command) -> tuple[Table, tuple[Action, ...]]:
         PoolClosedError: register, reconnect, hold or an attempt after close.
         NotHeldError: an attempt of a module that is not held.
         OptionsError: register of several endpoints with TLS, which need a `server_name`.
+        AddressError: register of an address that the proxy of `options` cannot lead to.
         UnknownModuleError, AmbiguousModuleError: reconnect, hold or an attempt of a name that is not, or not only, one module.
     """
     match command:
@@ -177,6 +179,7 @@ def _register(table: Table, key: ModuleKey, address: Address, options: PoolOptio
     if options.tls is not None and options.tls.server_name is None and len(address.endpoints) > 1:
         # gRPC core looks for one name in the certificates of all endpoints, and takes the whole list for it.
         raise OptionsError("Tls.server_name", None, f"{shown(str(address))} lists several endpoints: say the name in their certificates")
+    check_through(options.proxy, address)
     old = table.entries.get(key)
     if old is None:
         return _open(table, key, address, options, Tell(key, f"register {address}", "register", "ok"), connect=False)

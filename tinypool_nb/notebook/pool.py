@@ -286,6 +286,8 @@ class Pool(ClientPool, Record):
         """An action of a person in the lab is a mark on the modules that it is about."""
         for key in self.keys_at(action.address):
             self.journal.mark(f"lab: {action.verb}", kind=MarkKind.ACTION, key=key)
+        for key in self.keys_through(action.address):
+            self.journal.mark(f"lab: {action.verb} {action.name}", kind=MarkKind.ACTION, key=key)
 
     def __enter__(self) -> Self:
         return self

@@ -87,6 +87,6 @@ def options_text(options: PoolOptions) -> str:
         options.load_balancing,
         f"keepalive after {keepalive.time:g} s, lost after {keepalive.timeout:g} s more{only}",
         f"backoff {backoff.initial:g} s to {backoff.maximum:g} s, an attempt gets {backoff.min_connect_timeout:g} s",
-        f"{options.transport}{name}",
+        f"{options.transport}{name}{'' if options.proxy is None else f', through proxy {options.proxy}'}",
     )
     return "; ".join(parts)

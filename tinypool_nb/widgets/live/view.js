@@ -178,8 +178,8 @@ export class TimelineView {
     this.lanes = arranged(this.store.lanes, this.choices);
     this.chosen = chosen ? this.lanes.findIndex((lane) => lane.name === chosen.name) : -1;
     const transports = new Map(this.store.lanes.map((lane) => [lane, lane.count ? this.store.channels[lane.channels[lane.count - 1]].transport : ""]));
-    const kinds = new Set(transports.values());
-    this.tagged = new Set(kinds.size > 1 ? this.store.lanes.filter((lane) => transports.get(lane) === "plaintext") : []);
+    const kinds = new Set([...transports.values()].filter(Boolean).map((transport) => transport.startsWith("plaintext")));
+    this.tagged = new Set(kinds.size > 1 ? this.store.lanes.filter((lane) => transports.get(lane).startsWith("plaintext")) : []);
   }
 
   changed() {

@@ -164,7 +164,7 @@ class Record:
         from tinypool_nb.journal import recording
 
         self.catch_up()
-        recording.save(self.journal, path, details=self.describe())
+        recording.save(self.journal, path, details=self.describe(), resources=self.resources())
 
     def describe(self) -> dict[str, Any]:
         """What a recording says about itself besides its rows."""

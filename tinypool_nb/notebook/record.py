@@ -14,13 +14,18 @@ from tinypool_nb.errors import OptionsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     import pandas as pd
     import plotly.graph_objects as go
 
+    from tinypool_nb.core.discovering import Known
     from tinypool_nb.journal.journal import Journal
+    from tinypool_nb.journal.recording.sources import Paths
     from tinypool_nb.views.figures import Theme
     from tinypool_nb.views.frames import Since
+
+    Moment = str | datetime | pd.Timestamp
 
 
 class Record:
@@ -30,10 +35,11 @@ class Record:
     frame is a copy of your own; `copy=False`, where it is offered, gives a read-only one at no cost.
     """
 
-    def __init__(self, journal: Journal, details: Mapping[str, Any] | None = None) -> None:
-        """`details`: what a recording says about itself (options, versions, when it was saved)."""
+    def __init__(self, journal: Journal, details: Mapping[str, Any] | None = None, resources: Iterable[Known] = ()) -> None:
+        """`details`: what a recording says about itself (options, and `partial` where it is not whole); `resources`: what a discovery knew."""
         self.journal = journal
         self.details: Mapping[str, Any] = {} if details is None else details
+        self._resources = tuple(resources)
 
     def transitions(self, *, since: Since = None, copy: bool = True) -> pd.DataFrame:
         """Each change of a channel's state, a row each, with gRPC core's own time stamp and reason.
@@ -105,6 +111,28 @@ class Record:
         from tinypool_nb.views import frames
 
         return frames.marks(self.journal)
+
+    def modules(self) -> pd.DataFrame:
+        """A row a TinyModule resource that `discover` saw: address, versions, components, labels, and what became of it.
+
+        It is what was last known of each; what became of them over time stands in `marks()`, as those of the kind "discovery".
+
+        >>> from tinypool_nb.journal.journal import Journal
+        >>> list(Record(Journal()).modules())[8:10]
+        ['state', 'reason']
+        """
+        from tinypool_nb.views import module_frames
+
+        return module_frames.modules(self.resources())
+
+    def resources(self) -> tuple[Known, ...]:
+        """What the discoveries know of each resource that they saw."""
+        return self._resources
+
+    @property
+    def partial(self) -> str:
+        """What of a recording is not whole, since it was not closed; "" if it is."""
+        return str(self.details.get("partial", ""))
 
     def mark(self, text: str, module: str | ModuleKey | None = None) -> Mark:
         """Label this moment on every timeline; `transitions(since=...)` takes the mark."""
@@ -186,17 +214,48 @@ class Record:
         return f"<{type(self).__name__} {len(self.journal.keys())} modules: {sizes}>"
 
 
-def open_recording(path: str | PathLike[str]) -> Record:
-    """Open what `save` wrote: a Record with the same frames and figures, without a network and without grpc.
+def open_recording(path: Paths, *, start: Moment | None = None, end: Moment | None = None) -> Record:
+    """Open what `save` or `record` wrote: a Record with the same frames, figures and replay, without a network and without grpc.
+
+    Several recordings become one record. Those of one pool are put together; those of different pools continue each other where their
+    times do not overlap, with a gap in between; where they do overlap, modules of the same name are told apart as `name@file`.
+
+    Args:
+        path: a file, also one whose recording was killed (`record.partial` says so, and so does a mark); a pattern, as
+            `"runs/*.parquet"`; or a list of these.
+        start: only what happened from then on; what each module was in at that moment is a row of that moment, inferred.
+        end: only what happened up to then. Both are a text as `"2026-01-05 12:00"` (UTC, unless it says otherwise), a datetime or a
+            pandas Timestamp. What lies outside is not read, so an hour of a long recording opens quickly.
 
     Raises:
-        RecordingError: the file is no recording, is damaged, or comes from a newer version. Nothing in it is executed.
+        RecordingError: there is no such file, or it is no recording, is damaged, or comes from a newer version; or it has nothing in that
+            range. Nothing in it is executed.
+        OptionsError: `start` or `end` is no moment, or the one is after the other.
 
     Example:
-        >>> record = open_recording("incident.parquet")  # doctest: +SKIP
+        >>> record = open_recording("incident.parquet", start="2026-01-05 12:00", end="2026-01-05 13:00")  # doctest: +SKIP
         >>> record.timeline()  # doctest: +SKIP
     """
     from tinypool_nb.journal import recording
 
-    journal, details = recording.load(path)
-    return Record(journal, details)
+    given = recording.Span()
+    span = recording.Span(
+        given.start if start is None else _nanoseconds("start", start), given.end if end is None else _nanoseconds("end", end)
+    )
+    if span.start > span.end:
+        raise OptionsError("start", start, f"before end={end!s}")
+    journal, details, resources = recording.load(path, span=span)
+    return Record(journal, details, resources)
+
+
+def _nanoseconds(name: str, moment: Moment) -> int:
+    """Nanoseconds since 1970 UTC."""
+    import pandas as pd
+
+    try:
+        stamp = pd.Timestamp(moment)
+        if stamp is pd.NaT or isinstance(moment, int | float):
+            raise ValueError("it is no moment")
+        return (stamp.tz_localize("UTC") if stamp.tz is None else stamp).as_unit("ns").value
+    except (ValueError, TypeError, OverflowError) as error:
+        raise OptionsError(name, moment, f"a moment, as '2026-01-05 12:00' ({error})") from None

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tinypool_nb.journal.recording.sources import Paths
     from tinypool_nb.views.figures import Theme
     from tinypool_nb.views.frames import Since
+    from tinypool_nb.widgets.replay import Replay
 
     Moment = str | datetime | pd.Timestamp
 
@@ -163,6 +164,29 @@ class Record:
         modules = [modules] if isinstance(modules, str) else modules
         chosen = None if modules is None else [str(need_key(self.known(), module)) for module in modules]
         return figures.timeline(self.intervals(), self.marks(), self.calls(), now=self.now(), modules=chosen, theme=theme, width=width)
+
+    def replay(self, speed: float = 1.0) -> Replay:
+        """Play the record up to now in the live timeline's own picture, for a notebook: with a slider, any speed, and jumps to the marks.
+
+        Args:
+            speed: so many times as quickly as it was; set `.speed`, `.position` and `.playing` of what this returns at any time.
+
+        Raises:
+            OptionsError: `speed` is not a number above 0.
+
+        Example:
+            record.replay(speed=10)
+        """
+        from tinypool_nb.widgets.replay import Replay
+
+        self.catch_up()
+        return Replay(self.journal, speed=speed, playing=True)
+
+    def panel(self) -> Any:
+        """The whole record at one glance, for a notebook: the live view's picture of all of it, to look around in and to play."""
+        from tinypool_nb.widgets.replay import Replay
+
+        return Replay(self.journal)
 
     def backoff_plot(self, module: str | ModuleKey, *, theme: Theme = "light") -> go.Figure:
         """The gaps between a module's attempts against the windows that the specification gives them.

@@ -137,7 +137,7 @@ def _within(paths: Paths, read: "list[tuple[Source, Recording]]", span: Span) ->
     """
     if span.is_all:
         return [one for _, one in read]
-    kept = [one for _, one in read if one.header.saved_at >= span.start and ((begin := one.rows.begin()) is None or begin <= span.end)]
+    kept = [one for _, one in read if one.header.saved_at >= span.start and one.rows.is_before(span.end)]
     if not kept:
         raise RecordingError(paths, "it has nothing between start and end; leave one of them out to see from when to when it speaks")
     return kept

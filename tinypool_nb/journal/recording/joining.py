@@ -164,7 +164,7 @@ def _add(
     end = pool.end
     for one in pool.recordings:
         channels = [channel._replace(number=channel.number + number, key=renamed.get(channel.key, channel.key)) for channel in one.rows.channels]
-        begin = one.rows.begin()
+        begin = one.rows.begin("transition")
         if begin is not None and reached and reached["transitions"] < one.header.dropped["transitions"]:
             parts["transitions"] += _gaps(tables["transitions"], parts["transitions"], end, begin, {channel.key for channel in channels})
         for name, table in tables.items():

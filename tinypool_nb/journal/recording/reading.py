@@ -118,9 +118,15 @@ class Recorded:
             columns = {name: np.concatenate((carried[name], column)) for name, column in columns.items()}
         return columns
 
-    def begin(self) -> int | None:
-        """The earliest time of a row, nanoseconds; None if there is no row."""
-        found = [times_of(self.tables[layout.kind], layout.fields[0].stored).min() for layout in TABLES.values() if len(self.tables[layout.kind])]
+    def is_before(self, time: int) -> bool:
+        """Whether anything in it may have happened by that time, nanoseconds; as the statistics say, so without reading it."""
+        starts = [g.start for layout in TABLES.values() for g in self._groups[layout.kind]]
+        return not starts or min(starts) <= time // MILLISECOND
+
+    def begin(self, *kinds: str) -> int | None:
+        """The earliest time of a row of these kinds, or of any, within the span, nanoseconds; None if there is no row."""
+        layouts = [layout for layout in TABLES.values() if len(self.tables[layout.kind]) and (not kinds or layout.kind in kinds)]
+        found = [times_of(self.tables[layout.kind], layout.fields[0].stored).min() for layout in layouts]
         return max(int(min(found)), self._span.start) if found else None
 
     def totals(self) -> Totals | None:

@@ -122,7 +122,9 @@ def test_totals_that_are_folded_anew_are_the_same(story: Story, seed: int) -> No
 
 def test_a_range_has_what_happened_in_it_and_what_was_before(tmp_path: Path) -> None:
     journal = journal_of([(10, IDLE), (12, CONNECTING), (13, READY), (50, IDLE), (60, READY)], end=100)
-    for number, (name, states) in enumerate({"quiet": [(5, IDLE), (6, READY)], "gone": [(5, IDLE), (7, SHUTDOWN)], "new": [(45, IDLE)]}.items()):
+    for number, (name, states) in enumerate(
+        {"quiet": [(5, IDLE), (6, READY)], "gone": [(5, IDLE), (7, SHUTDOWN)], "new": [(45, IDLE)]}.items()
+    ):
         for second, state in states:
             journal.append(Transition(second * SECOND, channel_of(name, number + 2), None, state, "", Evidence.SEEN))
     save(journal, tmp_path / "a.parquet")
@@ -134,7 +136,7 @@ def test_a_range_has_what_happened_in_it_and_what_was_before(tmp_path: Path) -> 
         ("quiet", 40, "READY", "inferred"),
     ]
     summary = frames.summary(opened).set_index("module")
-    assert summary.loc["api", ["ready", "idle"]].tolist() == [10.0, 5.0]
+    assert [float(summary.loc["api", name]) for name in ("ready", "idle")] == [10.0, 5.0]
     assert opened.clock.now() == 55 * SECOND
     with pytest.raises(RecordingError, match="nothing between"):
         load(tmp_path / "a.parquet", span=Span(start=101 * SECOND))
@@ -148,7 +150,12 @@ def test_row_groups_outside_a_range_are_not_read(tmp_path: Path, monkeypatch: py
     save(journal_of(states, end=1_000), tmp_path / "a.parquet")
     read: list[int] = []
     plain = pq.ParquetFile.read_row_group
-    monkeypatch.setattr(pq.ParquetFile, "read_row_group", lambda file, number, **more: read.append(number) or plain(file, number, **more))
+
+    def counting(file: pq.ParquetFile, number: int, **more: object) -> object:
+        read.append(number)
+        return plain(file, number, **more)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", counting)
     opened = load(tmp_path / "a.parquet", span=Span(500 * SECOND, 520 * SECOND)).journal
     assert [second for _, second, _, _ in told(opened)] == [500, *range(500, 521)]
     groups = pq.read_metadata(tmp_path / "a.parquet").num_row_groups

@@ -172,7 +172,12 @@ print(recorder.close().state)
 def test_on_a_full_disk_it_stops_and_says_so_and_the_rest_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     done = subprocess.run(
-        [sys.executable, "-c", FULL, str(path), str(Path(__file__).parent)], capture_output=True, text=True, env=ENVIRONMENT, check=True, timeout=30
+        [sys.executable, "-c", FULL, str(path), str(Path(__file__).parent)],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        check=True,
+        timeout=30,
     )
     reason = os.strerror(errno.EFBIG)
     written, status, marks, state = done.stdout.splitlines()

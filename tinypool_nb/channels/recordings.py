@@ -20,7 +20,7 @@ class Recordings:
     def __init__(self, journal: Journal, follower: Follower) -> None:
         self._journal = journal
         self._follower = follower
-        self._begun: list["Recorder"] = []
+        self._begun: list[Recorder] = []
 
     def begin(self, pool: "ClientPool", path: str | os.PathLike[str], *, replace: bool) -> "Recorder":
         """Begin one more.

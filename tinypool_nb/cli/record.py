@@ -28,7 +28,7 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "record",
         help="keep connections to gRPC modules, and record what becomes of them",
-        description="Connects to the modules, without a notebook, and records every state, attempt and call of their connections until it is "
+        description="Connects to the modules, without a notebook, and records what becomes of their connections until it is "
         "interrupted or terminated. Killed, it leaves what it had written till then: `tinypool-nb replay` and tp.open_recording open it. "
         "A name may carry a Kubernetes namespace: NAMESPACE/NAME=ADDRESS.",
         epilog="examples: tinypool-nb record http-module-v1=127.0.0.1:50051 -o incident.parquet; "

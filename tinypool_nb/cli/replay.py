@@ -31,7 +31,9 @@ def add(commands: Any) -> None:
         epilog="examples: tinypool-nb replay incident.parquet --speed 10; tinypool-nb replay 'runs/*.parquet' --start '2026-01-05 12:00'",
     )
     parser.add_argument("recordings", nargs="+", metavar="RECORDING", help="a file, also of a recording that was killed, or a pattern")
-    parser.add_argument("--speed", type=float, metavar="TIMES", help="so many times as quickly as it was; 0: at once (default: 1 in a terminal)")
+    parser.add_argument(
+        "--speed", type=float, metavar="TIMES", help="so many times as quickly as it was; 0: at once (default: 1 in a terminal)"
+    )
     parser.add_argument("--start", metavar="TIME", help="from then on, as '2026-01-05 12:00' (UTC)")
     parser.add_argument("--end", metavar="TIME", help="up to then")
     parser.add_argument("--module", metavar="NAME", action="append", help="only this module; may be given several times")

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import weakref
 from itertools import count
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Literal, Self, overload
 
 import numpy as np
 

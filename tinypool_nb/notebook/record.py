@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tinypool_nb.views.frames import Since
     from tinypool_nb.widgets.replay import Replay
 
-    Moment = str | datetime | pd.Timestamp
+    Moment = str | datetime
 
 
 class Record:
@@ -37,7 +37,7 @@ class Record:
     """
 
     def __init__(self, journal: Journal, details: Mapping[str, Any] | None = None, resources: Iterable[Known] = ()) -> None:
-        """`details`: what a recording says about itself (options, and `partial` where it is not whole); `resources`: what a discovery knew."""
+        """`details`: what a recording says about itself, `partial` if it is not whole; `resources`: what a discovery knew."""
         self.journal = journal
         self.details: Mapping[str, Any] = {} if details is None else details
         self._resources = tuple(resources)
@@ -276,10 +276,10 @@ def _nanoseconds(name: str, moment: Moment) -> int:
     """Nanoseconds since 1970 UTC."""
     import pandas as pd
 
+    if isinstance(moment, int | float):
+        raise OptionsError(name, moment, "a moment, as '2026-01-05 12:00'")
     try:
         stamp = pd.Timestamp(moment)
-        if stamp is pd.NaT or isinstance(moment, int | float):
-            raise ValueError("it is no moment")
         return (stamp.tz_localize("UTC") if stamp.tz is None else stamp).as_unit("ns").value
     except (ValueError, TypeError, OverflowError) as error:
         raise OptionsError(name, moment, f"a moment, as '2026-01-05 12:00' ({error})") from None

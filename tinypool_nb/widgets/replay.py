@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import traitlets
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tinypool_nb.journal.journal import Journal
+    from tinypool_nb.widgets.publisher import Publisher
 
 _SECOND = 1_000_000_000
 SIGHT = 60.0
@@ -55,7 +56,7 @@ class Replay(LiveTimeline):
             raise OptionsError("speed", speed, "a number above 0: how many times as quickly as it was")
         seconds = max(10.0, (journal.clock.now() - _begin(journal)) / _SECOND)
         window = min(seconds * 1.02, SIGHT * speed) if playing else seconds * 1.02
-        super().__init__(journal, _Over(), window=max(1.0, window), history=HISTORY)
+        super().__init__(journal, cast("Publisher", _Over()), window=max(1.0, window), history=HISTORY)
         self.speed, self.playing, self.position = float(speed), playing, 0.0 if playing else seconds
         self.add_class("tinypool-whole")
         self._places = Places(super()._repr_mimebundle_()[0], self._static, lambda: None)  # type: ignore[index]

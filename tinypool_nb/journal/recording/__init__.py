@@ -5,7 +5,7 @@ How its rows stand there: `tinypool_nb.journal.recording.layout`. How a recordin
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,6 +24,9 @@ from tinypool_nb.journal.tables import Dictionary
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
+
+PATIENCE = 5
+"""Times that a recording is read which is being written."""
 
 __all__ = ["FORMAT", "Opened", "Span", "load", "save"]
 
@@ -87,12 +90,14 @@ def load(paths: Paths, *, span: Span | None = None) -> Opened:
     span = span or Span()
     path: object = paths
     try:
-        with ExitStack() as stack:
-            read: list[tuple[Source, Recording]] = []
-            for source in find_sources(paths):
-                path = source.path
-                read.append((source, _read(source, span, stack)))
-            return _opened(_within(paths, read, span), span)
+        for _ in range(PATIENCE):
+            with suppress(FileNotFoundError), ExitStack() as stack:  # parts of one that goes on may just be merged
+                read: list[Recording] = []
+                for source in find_sources(paths):
+                    path = source.path
+                    read.append(_read(source, span, stack))
+                return _opened(_within(paths, read, span), span)
+        raise RecordingError(path, "its files go away while they are read")
     except RecordingError:
         raise
     except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError, RecursionError) as error:
@@ -129,15 +134,15 @@ def _read(source: Source, span: Span, stack: ExitStack) -> Recording:
     return Recording(source.label, headers[-1]._replace(whole=headers[-1].whole and not source.is_partial), Recorded(files, span))
 
 
-def _within(paths: Paths, read: "list[tuple[Source, Recording]]", span: Span) -> list[Recording]:
+def _within(paths: Paths, read: list[Recording], span: Span) -> list[Recording]:
     """The recordings that have anything to say of the span.
 
     Raises:
         RecordingError: none has.
     """
     if span.is_all:
-        return [one for _, one in read]
-    kept = [one for _, one in read if one.header.saved_at >= span.start and one.rows.is_before(span.end)]
+        return read
+    kept = [one for one in read if one.header.saved_at >= span.start and one.rows.is_before(span.end)]
     if not kept:
         raise RecordingError(paths, "it has nothing between start and end; leave one of them out to see from when to when it speaks")
     return kept

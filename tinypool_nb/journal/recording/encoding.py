@@ -125,7 +125,9 @@ def times_of(table: "pa.Table", name: str, *, missing: bool = False) -> npt.NDAr
     milliseconds = np.asarray(column.cast(pa.int64()).fill_null(0).to_numpy(), np.int64)
     beyond = np.asarray(rest.fill_null(0).to_numpy(), np.int64)
     most = LATEST // MILLISECOND - 1
-    if len(beyond) and not (0 <= beyond.min() and beyond.max() < MILLISECOND and -most <= milliseconds.min() and milliseconds.max() <= most):
+    if len(beyond) and not (
+        beyond.min() >= 0 and beyond.max() < MILLISECOND and -most <= milliseconds.min() and milliseconds.max() <= most
+    ):
         raise ValueError("a time is out of range")
     times = milliseconds * MILLISECOND + beyond
     if column.null_count:

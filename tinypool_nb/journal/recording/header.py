@@ -47,7 +47,7 @@ class Header(NamedTuple):
 
 def header_of(journal: Journal, details: Mapping[str, object], dropped: Mapping[str, int], **more: Any) -> Header:
     """The header of what a journal holds; `more` are the entries of Header that are not as of a whole recording."""
-    entries = {"saved_at": journal.clock.now(), "missed": 0, "whole": True, "dictionaries": {}}
+    entries: dict[str, Any] = {"saved_at": journal.clock.now(), "missed": 0, "whole": True, "dictionaries": {}}
     return Header(origin=journal.origin, history=journal.history, dropped=dict(dropped), details=dict(details), **(entries | more))
 
 
@@ -69,7 +69,16 @@ def read_header(path: object, metadata: Mapping[bytes, bytes]) -> Header:
     if written > FORMAT:
         by = shown(header.get("versions"), most=200)
         raise RecordingError(path, f"it has format {written}, this version reads {FORMAT}; upgrade tinypool-nb (written by {by})")
-    kinds = {"origin": str, "saved_at": int, "history": int, "dropped": dict, "missed": int, "whole": bool, "details": dict, "dictionaries": dict}
+    kinds = {
+        "origin": str,
+        "saved_at": int,
+        "history": int,
+        "dropped": dict,
+        "missed": int,
+        "whole": bool,
+        "details": dict,
+        "dictionaries": dict,
+    }
     for name, kind in kinds.items():
         if type(header.get(name)) is not kind:
             raise RecordingError(path, f"its header is damaged: {name} is {shown(header.get(name))}")

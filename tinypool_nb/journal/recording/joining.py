@@ -163,7 +163,9 @@ def _add(
     reached: dict[str, int] = {}
     end = pool.end
     for one in pool.recordings:
-        channels = [channel._replace(number=channel.number + number, key=renamed.get(channel.key, channel.key)) for channel in one.rows.channels]
+        channels = [
+            channel._replace(number=channel.number + number, key=renamed.get(channel.key, channel.key)) for channel in one.rows.channels
+        ]
         begin = one.rows.begin("transition")
         if begin is not None and reached and reached["transitions"] < one.header.dropped["transitions"]:
             parts["transitions"] += _gaps(tables["transitions"], parts["transitions"], end, begin, {channel.key for channel in channels})
@@ -226,4 +228,3 @@ def _one(parts: Sequence[Columns], *, by_time: str | None) -> Columns | None:
 def _used(codes: Any) -> list[int]:
     """The codes that occur, in the order of first appearance as the dictionary has it."""
     return np.flatnonzero(np.bincount(codes)).tolist() if len(codes) else []
-

@@ -82,7 +82,9 @@ class Layout(NamedTuple):
 
     def columns(self) -> tuple[str, ...]:
         """The columns of a file that rows of this kind have."""
-        return tuple(name for field in self.fields for name in ((field.stored, f"{field.stored}_ns") if field.form == "time" else (field.stored,)))
+        return tuple(
+            name for field in self.fields for name in ((field.stored, f"{field.stored}_ns") if field.form == "time" else (field.stored,))
+        )
 
 
 TABLES: Mapping[str, Layout] = {

@@ -89,7 +89,9 @@ class Recorded:
         self._asked = asked
         fields = files[0].schema_arrow
         self.tables: dict[str, pa.Table] = {
-            kind: pa.concat_tables([g.read(kind) for g in groups]) if groups else pa.schema([fields.field(name) for name in KINDS[kind]]).empty_table()
+            kind: pa.concat_tables([g.read(kind) for g in groups])
+            if groups
+            else pa.schema([fields.field(name) for name in KINDS[kind]]).empty_table()
             for kind, groups in asked.items()
         }
         self.channels = self._channels()
@@ -142,7 +144,11 @@ class Recorded:
             for time, number, change, reason, known in zip(since, numbers, changes, reasons, evidence, strict=True)
         ]
         return Totals(
-            [self.channels[number] for number in numbers], openings, texts_of(table.column("text")), losts, totals_of(table.column("totals"))
+            [self.channels[number] for number in numbers],
+            openings,
+            texts_of(table.column("text")),
+            losts,
+            totals_of(table.column("totals")),
         )
 
     def resources(self) -> list[Known]:

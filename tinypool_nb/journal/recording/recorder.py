@@ -96,7 +96,7 @@ class Recorder:
 
     Args:
         journal: what is recorded, all rows that it still has included.
-        follower: says when there is something new; `close` it first, so that its last rows are in.
+        follower: says when there is something new; it is not kept alive.
         path: the file that it becomes.
         details: what the recording says about itself.
         resources: what a discovery knows.
@@ -131,7 +131,7 @@ class Recorder:
         self.path = Path(os.path.abspath(path))  # noqa: PTH100 resolve() would follow a link that a person means; the folder may change later
         self._folder = parts_folder(self.path)
         self._journal = journal
-        self._follower = follower
+        self._follower = weakref.ref(follower)  # which holds this recorder: it is for its pool to keep it
         self._details = details
         self._resources = resources
         self._every = every
@@ -175,7 +175,7 @@ class Recorder:
         """
         if os.getpid() != self._pid:
             return self._status  # a copy in a fork: the recording is the parent's
-        self._follower.remove(self._hear)
+        self._deafen()
         self._closing = True
         self._bell.put(None)
         if threading.current_thread() is not self._thread:
@@ -199,6 +199,11 @@ class Recorder:
         """What a finalizer does, which may run in the midst of anything: it waits for nothing."""
         self._orphaned = self._closing = True
         self._bell.put(None)
+
+    def _deafen(self) -> None:
+        follower = self._follower()
+        if follower is not None:
+            follower.remove(self._hear)
 
     def _hear(self, batch: Batch) -> None:
         self._waiting += len(batch)
@@ -344,7 +349,7 @@ class Recorder:
         return header_of(self._journal, self._details(), dropped, missed=self._status.missed, whole=whole)
 
     def _stop(self, error: Exception) -> None:
-        self._follower.remove(self._hear)
+        self._deafen()
         why = f"{type(error).__name__}: {shown(str(error), most=200)}"
         if isinstance(error, OSError) and error.strerror:
             why = error.strerror

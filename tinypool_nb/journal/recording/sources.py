@@ -78,13 +78,20 @@ def _found(asked: str | os.PathLike[str]) -> list[Source]:
     for folder in (path, parts_folder(path)):
         if folder.is_dir() and (parts := parts_in(folder)):
             return [Source(path, parts, is_partial=True)]
+    if parts_folder(path).is_dir() or path.name.endswith(PARTIAL):
+        raise RecordingError(asked, "its recording ended before anything was written")
     if path.is_dir():
         raise RecordingError(asked, f"it is a folder; of the recordings in it say {str(path / '*.parquet')!r}")
     if not glob.has_magic(str(asked)):
         raise RecordingError(asked, "there is no such file")
     matches = [Path(match) for match in sorted(glob.glob(str(asked), recursive=True))]  # noqa: PTH207 a pattern may begin with "/"
     matches += [Path(match.removesuffix(PARTIAL)) for match in sorted(glob.glob(f"{asked}{PARTIAL}", recursive=True))]  # noqa: PTH207
-    sources = [source for match in matches if match.is_file() or match.name.endswith(PARTIAL) or parts_folder(match).is_dir() for source in _found(match)]
+    sources = [
+        source
+        for match in matches
+        if match.is_file() or match.name.endswith(PARTIAL) or parts_folder(match).is_dir()
+        for source in _found(match)
+    ]
     if not sources:
         raise RecordingError(asked, "no recording is found by that pattern")
     return sources

@@ -15,7 +15,7 @@ from tinypool_nb.journal.journal import Batch
 from tinypool_nb.journal.recording.encoding import change_array, dictionary_array, group, text_array, time_arrays
 from tinypool_nb.journal.recording.header import HEADER, Header
 from tinypool_nb.journal.recording.layout import COLUMNS, GROUP, KINDS, TABLES, TEXTS, Layout, schema
-from tinypool_nb.journal.tables import Dictionary, Rows
+from tinypool_nb.journal.tables import Column, Dictionary, Rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -196,7 +196,7 @@ def _columns(layout: Layout, rows: Rows, channels: Dictionary) -> dict[str, "pa.
     return columns
 
 
-def _channel_numbers(codes: np.ndarray, rows: Rows, channels: Dictionary) -> "pa.Array":  # type: ignore[type-arg]
+def _channel_numbers(codes: Column, rows: Rows, channels: Dictionary) -> "pa.Array":
     """The numbers of the rows' channels; only of those that occur, since the journal's dictionary may know many that went."""
     import pyarrow as pa
 

@@ -136,7 +136,7 @@ def test_a_range_has_what_happened_in_it_and_what_was_before(tmp_path: Path) -> 
         ("quiet", 40, "READY", "inferred"),
     ]
     summary = frames.summary(opened).set_index("module")
-    assert [float(summary.loc["api", name]) for name in ("ready", "idle")] == [10.0, 5.0]
+    assert (summary["ready"]["api"], summary["idle"]["api"]) == (10.0, 5.0)
     assert opened.clock.now() == 55 * SECOND
     with pytest.raises(RecordingError, match="nothing between"):
         load(tmp_path / "a.parquet", span=Span(start=101 * SECOND))

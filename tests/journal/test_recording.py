@@ -262,6 +262,26 @@ def test_a_newer_format_is_refused_with_advice(saved: Path) -> None:
         load(saved)
 
 
+@pytest.mark.parametrize("other", [pa.list_(pa.string()), pa.struct({"a": pa.string()}), pa.binary(), pa.map_(pa.string(), pa.int64())])
+def test_columns_of_other_types_are_refused(saved: Path, other: pa.DataType) -> None:
+    header = {b"tinypool_nb": pq.read_metadata(saved).metadata[b"tinypool_nb"]}
+    table = pq.read_table(saved)
+    place = table.column_names.index("reason")
+    changed = table.set_column(place, pa.field("reason", other), pa.nulls(len(table), other))
+    pq.write_table(changed.replace_schema_metadata(header), saved)
+    with pytest.raises(RecordingError, match="columns|no recording"):
+        load(saved)
+
+
+def test_names_that_look_like_paths_or_objects_are_only_text(tmp_path: Path) -> None:
+    names = ["../../etc/passwd", "/dev/null", "C:\\con", "cos\nsystem\n(S'id'\ntR.", "{0.__class__}", "%s%n"]
+    channels = [ChannelIdentity(number + 1, ModuleKey(name, name), "a:1", 1) for number, name in enumerate(names)]
+    journal = filled([Transition(NOW, channel, None, State.IDLE, channel.key.name, Evidence.SEEN) for channel in channels])
+    save(journal, tmp_path / "a.parquet")
+    assert_same(journal, load(tmp_path / "a.parquet")[0])
+    assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
+
+
 def test_other_columns_are_refused(saved: Path) -> None:
     forge(saved, lambda table, _header: table.drop_columns(["peer"]))
     with pytest.raises(RecordingError, match="columns"):

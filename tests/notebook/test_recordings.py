@@ -73,7 +73,9 @@ def test_the_recording_of_a_forgotten_pool_is_finished(tmp_path: Path) -> None:
 
 
 def test_so_is_that_of_a_program_that_ends_without_closing(tmp_path: Path) -> None:
-    script = f"import tinypool_nb as tp\npool = tp.ClientPool()\npool.record({str(tmp_path / 'a.parquet')!r})\npool.register('m', '127.0.0.1:1')"
+    script = (
+        f"import tinypool_nb as tp\npool = tp.ClientPool()\npool.record({str(tmp_path / 'a.parquet')!r})\npool.register('m', '127.0.0.1:1')"
+    )
     subprocess.run([sys.executable, "-c", script], check=True, env=ENVIRONMENT, timeout=60)
     record = tp.open_recording(tmp_path / "a.parquet")
     assert (record.partial, record.transitions().state.tolist()[:1]) == ("", ["IDLE"])

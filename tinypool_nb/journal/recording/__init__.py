@@ -97,11 +97,11 @@ def load(paths: Paths, *, span: Span | None = None) -> Opened:
                     path = source.path
                     read.append(_read(source, span, stack))
                 return _opened(_within(paths, read, span), span)
-        raise RecordingError(path, "its files go away while they are read")
     except RecordingError:
         raise
     except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError, RecursionError) as error:
         raise RecordingError(path, f"it is no recording, or it was cut off or damaged: {shown(str(error), most=200)}") from error
+    raise RecordingError(path, "its files go away while they are read")
 
 
 def _orders(batch: Batch, channels: Dictionary) -> dict[str, dict[str, list[Any]]]:
@@ -180,10 +180,14 @@ def _details(recordings: list[Recording], journal: Journal) -> dict[str, Any]:
                 own |= {str(channel.key): common for channel in one.rows.channels}
             own |= particular if isinstance(particular, dict) else {}
         details["module_options"] = own
+    told = {str(before) for one in recordings if (before := one.header.details.get("partial"))}  # saved from one that was not closed
     partial = [one for one in recordings if not one.header.whole]
     if partial:
         missed = sum(one.header.missed for one in partial)
-        details["partial"] = f"{', '.join(one.label for one in partial)}: not closed" + (f", {missed:,} rows were missed" if missed else "")
+        told.add(f"{', '.join(one.label for one in partial)}: not closed" + (f", {missed:,} rows were missed" if missed else ""))
+    if told:
+        details["partial"] = "; ".join(sorted(told))
+    if partial:
         journal.append(mark_of_end(journal.clock.now(), missed))
     return details
 

@@ -339,7 +339,7 @@ class Recorder:
             yield resources_group(tuple(self._resources()))
 
         header = self._header(self._position, self._written, whole=True)
-        size = write_file(self.path, all_groups(), header)
+        size = write_file(self.path, all_groups(), header, within=self._folder)
         shutil.rmtree(self._folder, ignore_errors=True)
         self._sizes = {self.path: size}
         self._change(state="closed")

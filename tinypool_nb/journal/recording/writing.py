@@ -24,8 +24,11 @@ UNFINISHED = ".unfinished"
 """How the name of a file ends that is being written."""
 
 
-def write_file(target: Path, groups: Iterable["pa.Table"], header: Header) -> int:
-    """Write one whole Parquet file beside `target`, and put it in its place once it is on the disk; returns its bytes.
+def write_file(target: Path, groups: Iterable["pa.Table"], header: Header, *, within: Path | None = None) -> int:
+    """Write one whole Parquet file and put it in the place of `target` once it is on the disk; returns its bytes.
+
+    Parameters:
+        within: the folder in which it is written, of the same disk; by default that of `target`.
 
     Raises:
         OSError: it cannot be written; what was there before stays, and nothing is left behind.
@@ -33,7 +36,7 @@ def write_file(target: Path, groups: Iterable["pa.Table"], header: Header) -> in
     """
     import pyarrow.parquet as pq
 
-    unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}{UNFINISHED}")
+    unfinished = (within or target.parent) / f".{target.name}.{uuid.uuid4().hex}{UNFINISHED}"
     encoded = header.encoded()
     try:
         with unfinished.open("xb") as file:

@@ -65,7 +65,8 @@ def run(options: argparse.Namespace) -> int:
     check_period("--health-checks", options.health_checks)
     if options.duration is not None:
         check_period("--for", options.duration)
-    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
+    # In a terminal the line of progress tells the states, and a log would tear it.
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.ERROR if sys.stderr.isatty() else logging.WARNING)
     ended: queue.SimpleQueue[None] = queue.SimpleQueue()  # which a signal's handler may put into, whatever it interrupts
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.put(None))  # for good: who asks twice is answered once

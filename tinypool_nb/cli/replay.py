@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 WIDEST = 100
 """Columns of a terminal that the timeline takes at the most."""
+MOST_LINES = 40
+"""Modules that are summed up; of more, those that were READY the least."""
 LONGEST_REST = 2.0
 """Seconds at most between two lines: nobody wants to wait for what was a quiet night."""
 SECOND = 1_000_000_000
@@ -114,6 +116,9 @@ def _table(summary: Any) -> str:
     """A line a module: its state, how much of the time it was READY, how often it was lost, and why it last failed."""
     from tinypool_nb.views.wording import cut, one_line
 
+    total = len(summary)
+    if total > MOST_LINES:
+        summary = summary.sort_values("share_ready", kind="stable").head(MOST_LINES)
     names = [cut(one_line(name), 40) for name in _shown_keys(summary)]
     wide = max(map(len, names), default=0)
     lines = []
@@ -123,4 +128,6 @@ def _table(summary: Any) -> str:
         ready = "" if share != share else f"READY {100 * share:5.1f} %"  # noqa: PLR0124 a share that is not known is NaN
         told = [f"{name:{wide}}", f"{state!s:17}", f"{ready:13}", f"{lost} disconnection{'' if lost == 1 else 's'}"]
         lines.append("  ".join(filter(None, [*told, cut(one_line(reason or ""), 120, keep_end=False)])))
+    if total > MOST_LINES:
+        lines.append(f"... and {total - MOST_LINES:,} more, which were READY for longer; --module NAME shows one")
     return "\n".join(lines)

@@ -9,7 +9,9 @@ file `<path>`, which is what a person sends to a colleague, and only when that i
 The other ways were worse: a footer rewritten after each group grows with their number, so a day of them is gigabytes; a footer beside the
 file makes two files that must never be parted; an Arrow stream would be a second format to read, to check and to explain.
 
-The thread is the recorder's own: a disk that hangs delays neither a call nor a live view.
+The thread is the recorder's own: a disk that hangs delays neither a call nor a live view. It holds a row group of GROUP rows at
+most, and the identity of each channel that ever was; what waits to be written waits in the journal, which is bounded, and what goes from
+there is counted.
 """
 
 import atexit
@@ -156,9 +158,9 @@ class Recorder:
             self._mutex.close()
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
+        self._atexit = _at_exit(self)
         self._thread = threading.Thread(target=self._work, name="tinypool-recorder", daemon=True)
         self._thread.start()
-        self._atexit = _at_exit(self)
         with suppress(RuntimeError):  # its pool is closed: this is all there is
             follower.add(self._hear, since=self._position)
 

@@ -20,7 +20,7 @@ HTTP = "http-module-v1"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
-def wait_until(is_true: object, seconds: float = 15.0) -> None:
+def wait_until(is_true: object, seconds: float = 40.0) -> None:
     assert callable(is_true)
     for _ in range(round(seconds / 0.02)):
         if is_true():
@@ -72,6 +72,7 @@ def test_the_recording_of_a_forgotten_pool_is_finished(tmp_path: Path) -> None:
     assert tp.open_recording(tmp_path / "a.parquet").transitions().state.tolist() == ["IDLE", "SHUTDOWN"]
 
 
+@pytest.mark.slow
 def test_so_is_that_of_a_program_that_ends_without_closing(tmp_path: Path) -> None:
     script = (
         f"import tinypool_nb as tp\npool = tp.ClientPool()\npool.record({str(tmp_path / 'a.parquet')!r})\npool.register('m', '127.0.0.1:1')"
@@ -98,6 +99,7 @@ def recording(*words: str) -> Iterator["subprocess.Popen[str]"]:
             process.kill()
 
 
+@pytest.mark.slow
 def test_the_command_records_until_it_is_ended_or_killed(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     with tp.Lab() as lab:
@@ -118,6 +120,21 @@ def test_the_command_records_until_it_is_ended_or_killed(tmp_path: Path) -> None
     record = tp.open_recording(path)
     assert (record.partial, record.transitions().state.iloc[-1]) == ("", "SHUTDOWN")
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.slow
+def test_the_command_records_what_it_discovers(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    with tp.Lab(kubernetes=True) as lab:
+        lab.start(HTTP)
+        with recording("--discover", "--kubeconfig", str(lab.kubeconfig), "-o", str(path)) as process:
+            wait_until(lambda: is_in("READY", path))
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 0
+    record = tp.open_recording(path)
+    assert record.modules().module.tolist() == [HTTP]
+    assert record.modules().state.tolist() == ["registered"]
+    assert "discovery" in set(record.marks().kind)
 
 
 def test_the_command_says_what_it_does_not_take(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -85,7 +85,6 @@ def run(options: argparse.Namespace) -> int:
                 label_selector=options.selector,
             )
         print(f"recording to {options.output}; Ctrl-C ends it", file=sys.stderr, flush=True)
-        pool.health_check()
         pool.start_health_checks(every=options.health_checks)
         _watch(pool, recorder, ended, options.duration)
     status = recorder.status
@@ -96,7 +95,11 @@ def run(options: argparse.Namespace) -> int:
 def _watch(pool: "ClientPool", recorder: "Recorder", ended: "queue.SimpleQueue[None]", duration: float | None) -> None:
     """Wait for the end, and tell how it goes in one line of a terminal."""
     begun, shown = time.monotonic(), sys.stderr.isatty()
+    known: set[str] = set()
     while recorder.status.state == "recording" and (duration is None or time.monotonic() - begun < duration):
+        if not known >= (names := set(pool)):  # new ones connect now, not at the next periodic check
+            known |= names
+            pool.health_check()
         if shown:
             _progress(f"{time.strftime('%H:%M:%S', time.gmtime(time.monotonic() - begun))}  {_health(pool)}  {_told(recorder.status)}")
         wait = TOLD_EVERY if duration is None else min(TOLD_EVERY, max(0.0, begun + duration - time.monotonic()))

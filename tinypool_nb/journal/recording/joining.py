@@ -9,10 +9,11 @@ How several become one:
   `name@file`. Rows are in order of time.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from tinypool_nb.core.codes import Code
 from tinypool_nb.core.events import ChannelIdentity, Evidence, Mark, MarkKind, Outcome
@@ -25,7 +26,7 @@ from tinypool_nb.journal.kinds import transition_events
 from tinypool_nb.journal.recording.header import Header
 from tinypool_nb.journal.recording.layout import TABLES
 from tinypool_nb.journal.recording.reading import Columns, Recorded, channel_columns
-from tinypool_nb.journal.tables import Table
+from tinypool_nb.journal.tables import Rows, Table
 
 NOT_RECORDED = "not recorded"
 """The reason of a gap between two recordings."""
@@ -77,64 +78,45 @@ def join(journal: Journal, recordings: Sequence[Recording]) -> None:
     for name, table in tables.items():
         columns = _one(parts[name], by_time=TABLES[name].fields[0].name if len(pools) > 1 else None)
         if columns is not None:
-            dropped = sum(pool.recordings[0].header.dropped[name] for pool in pools) if len(pools) == 1 else 0
-            table.restore(dropped, columns)
+            table.restore(pools[0].recordings[0].header.dropped[name] if len(pools) == 1 else 0, columns)
     journal.folding.restore(totals_of(journal.since()))
 
 
 def totals_of(batch: Batch) -> Totals:
     """The ledgers that follow from rows alone."""
-    channels: dict[ChannelIdentity, int] = {}
-    for rows in (batch.transitions, batch.attempts, batch.calls):
-        for code in _used(rows.columns["channel"]):
-            channels.setdefault(rows.categories["channel"].members[code], len(channels))
+    channels = list(dict.fromkeys(channel for rows in (batch.transitions, batch.attempts, batch.calls) for channel in _channels_of(rows)))
     keys = {key: number for number, key in enumerate(dict.fromkeys(channel.key for channel in channels))}
     order = sorted(channels, key=lambda channel: (channel.number, channel.generation))
-    rank = {channel: place for place, channel in enumerate(order)}
-
-    def looked_up(rows: Any, find: Any) -> Any:
-        members = rows.categories["channel"].members
-        by_code = np.array([find(channel) if channel in rank else -1 for channel in members], np.int32)
-        return by_code[rows.columns["channel"]]
+    module_of = {channel: keys[channel.key] for channel in channels}
+    rank_of = {channel: rank for rank, channel in enumerate(order)}
 
     rows = batch.transitions
-    reasons = np.array([bool(reason) for reason in rows.categories["reason"].members], bool)
-    columns = rows.columns
-    modules = looked_up(rows, lambda channel: keys[channel.key])
+    modules = _by_channel(rows, module_of)
+    reasons = np.array([*map(bool, rows.categories["reason"].members), False], bool)
     found = refold(
         modules.astype(np.int16) if len(keys) < 30_000 else modules,  # numpy sorts short numbers much quicker
-        looked_up(rows, rank.__getitem__),
-        columns["time"],
-        columns["previous"],
-        columns["state"],
-        counted=columns["counted"],
-        with_reason=reasons[columns["reason"]] if len(rows) else np.empty(0, bool),
+        _by_channel(rows, rank_of),
+        rows.columns["time"],
+        rows.columns["previous"],
+        rows.columns["state"],
+        counted=rows.columns["counted"],
+        with_reason=reasons[rows.columns["reason"]],
         count=len(keys),
     )
-    for rows, names in ((batch.attempts, (ATTEMPTS,)), (batch.calls, (CALLS,))):
-        modules = looked_up(rows, lambda channel: keys[channel.key])
-        told = "outcome" if names[0] == ATTEMPTS else "code"
-        members = rows.categories[told].members
-        values = rows.columns[told]
-        wanted: Mapping[int, Iterable[object]] = (
-            {ATTEMPTS: set(Outcome) - {Outcome.UNKNOWN}, FAILURES: {Outcome.FAILED}, SUCCESSES: {Outcome.READY}}
-            if names[0] == ATTEMPTS
-            else {CALLS: set(Code), FAILED_CALLS: set(Code) - {Code.OK}}
-        )
-        for place, which in wanted.items():
-            picked = np.isin(values, [members.index(one) for one in which])
+    for rows, column, places in (
+        (batch.attempts, "outcome", {ATTEMPTS: set(Outcome) - {Outcome.UNKNOWN}, FAILURES: {Outcome.FAILED}, SUCCESSES: {Outcome.READY}}),
+        (batch.calls, "code", {CALLS: set(Code), FAILED_CALLS: set(Code) - {Code.OK}}),
+    ):
+        modules, members = _by_channel(rows, module_of), rows.categories[column].members
+        for place, which in places.items():
+            picked = np.isin(rows.columns[column], [code for code, member in enumerate(members) if member in which])
             found.numbers[:, place] = np.bincount(modules[picked], minlength=len(keys))
+
     first = {channel.key: channel for channel in reversed(channels)}
-    newest = [order[place] if place >= 0 else first[key] for key, place in zip(keys, found.channel.tolist(), strict=True)]
-    openings = list(transition_events(batch.transitions.take(np.maximum(found.opening, 0)))) if len(batch.transitions) else []
-    told_reasons = list(batch.transitions.take(np.maximum(found.last_reason, 0)).values("reason")) if len(batch.transitions) else []
-    return Totals(
-        newest,
-        [openings[place] if row >= 0 else None for place, row in enumerate(found.opening.tolist())],
-        [told_reasons[place] if row >= 0 else "" for place, row in enumerate(found.last_reason.tolist())],
-        found.lost.tolist(),
-        found.numbers,
-    )
+    newest = [order[rank] if rank >= 0 else first[key] for key, rank in zip(keys, found.channel.tolist(), strict=True)]
+    openings = _taken(batch.transitions, found.opening, transition_events)
+    last_reasons = _taken(batch.transitions, found.last_reason, lambda rows: rows.values("reason"))
+    return Totals(newest, openings, [reason or "" for reason in last_reasons], found.lost.tolist(), found.numbers)
 
 
 def mark_of_end(time: int, missed: int) -> Mark:
@@ -225,6 +207,20 @@ def _one(parts: Sequence[Columns], *, by_time: str | None) -> Columns | None:
     return columns
 
 
-def _used(codes: Any) -> list[int]:
-    """The codes that occur, in the order of first appearance as the dictionary has it."""
-    return np.flatnonzero(np.bincount(codes)).tolist() if len(codes) else []
+def _channels_of(rows: Rows) -> list[ChannelIdentity]:
+    """The channels of rows, in the order of their codes."""
+    members = rows.categories["channel"].members
+    return [members[code] for code in np.flatnonzero(np.bincount(rows.columns["channel"])).tolist()]
+
+
+def _by_channel(rows: Rows, number_of: Mapping[ChannelIdentity, int]) -> npt.NDArray[np.int32]:
+    """A number of each row's channel; channels that no row has need none."""
+    numbers = np.array([*(number_of.get(channel, -1) for channel in rows.categories["channel"].members), -1], np.int32)
+    return numbers[rows.columns["channel"]]
+
+
+def _taken(rows: Rows, places: npt.NDArray[np.int64], read: Callable[[Rows], Iterable[Any]]) -> list[Any]:
+    """What stands in the rows at these places; None where a place is -1."""
+    known = places >= 0
+    found = iter(read(rows.take(places[known])))
+    return [next(found) if is_known else None for is_known in known.tolist()]

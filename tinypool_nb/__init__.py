@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from tinypool_nb.errors import OptionsError as OptionsError
     from tinypool_nb.errors import PoolClosedError as PoolClosedError
     from tinypool_nb.errors import RecordingError as RecordingError
+    from tinypool_nb.errors import RecordingPathError as RecordingPathError
     from tinypool_nb.errors import ReportError as ReportError
     from tinypool_nb.errors import SendError as SendError
     from tinypool_nb.errors import SendTimeoutError as SendTimeoutError
@@ -98,6 +99,7 @@ _HOMES = {
     "PooledChannel": "tinypool_nb.channels.pooled",
     "Record": "tinypool_nb.notebook.record",
     "RecordingError": "tinypool_nb.errors",
+    "RecordingPathError": "tinypool_nb.errors",
     "ReportError": "tinypool_nb.errors",
     "SendError": "tinypool_nb.errors",
     "SendTimeoutError": "tinypool_nb.errors",
@@ -152,6 +154,7 @@ __all__ = [
     "PooledChannel",
     "Record",
     "RecordingError",
+    "RecordingPathError",
     "ReportError",
     "SendError",
     "SendTimeoutError",

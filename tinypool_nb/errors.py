@@ -216,6 +216,15 @@ class RecordingError(TinypoolError, ValueError):
         self.why = why
 
 
+class RecordingPathError(TinypoolError, FileExistsError):
+    """A recording was to be made where something is already. Record to another path, or say that it may be replaced."""
+
+    def __init__(self, path: object, why: str, advice: str) -> None:
+        super().__init__(f"cannot record to {shown(str(path), most=200)}: {why}; {advice}")
+        self.path = path
+        self.why = why
+
+
 class LabError(TinypoolError, RuntimeError):
     """A server of the lab did not do what was asked. The message carries what the server said."""
 

@@ -5,7 +5,7 @@ import os
 import weakref
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tinypool_nb.channels.calling import Message, Sender
 from tinypool_nb.channels.calls import CallLog
@@ -17,10 +17,12 @@ from tinypool_nb.channels.holding import Hold
 from tinypool_nb.channels.modules import Modules
 from tinypool_nb.channels.observer import Observer
 from tinypool_nb.channels.pooled import PooledChannel
+from tinypool_nb.channels.recordings import Recordings
 from tinypool_nb.channels.waiting import Question, Sighting, until, wait
 from tinypool_nb.core import decisions
 from tinypool_nb.core.addresses import parse_address
 from tinypool_nb.core.decisions import Close, Command, Operation, Reconnect, Register, Tell, Unregister
+from tinypool_nb.core.discovering import Known
 from tinypool_nb.core.events import MarkKind
 from tinypool_nb.core.failures import Wire
 from tinypool_nb.core.folding import CALLS, FAILED_CALLS
@@ -38,8 +40,9 @@ from tinypool_nb.logs import log_transitions
 from tinypool_nb.metrics.exposing import Metrics
 from tinypool_nb.metrics.operations import Operations, counts_errors
 
-if TYPE_CHECKING:  # they load prometheus_client
+if TYPE_CHECKING:  # they load prometheus_client, or what is not always needed
     from tinypool_nb.discovery.discovery import Discovery
+    from tinypool_nb.journal.recording.recorder import Recorder
     from tinypool_nb.metrics.collector import PoolCollector
     from tinypool_nb.metrics.server import MetricsServer
 
@@ -85,6 +88,7 @@ class ClientPool:
         self._sender = Sender(self._modules, self._observer.catch_up_with, self._operations.add)
         self.follower = Follower(self.journal)
         self.follower.add(log_transitions)
+        self._recordings = Recordings(self.journal, self.follower)
         self._metrics = Metrics(self.journal, self._current.copy, self._operations)
         self._checks = HealthChecks(self)
         self._forwarded: dict[ModuleKey, tuple[PoolOptions, PoolOptions]] = {}
@@ -414,6 +418,38 @@ class ClientPool:
         """The discoveries under way, the oldest first; each has its `status`."""
         return self._discoveries.under_way()
 
+    def resources(self) -> tuple[Known, ...]:
+        """What the discoveries know of each resource that they saw."""
+        return tuple(self._discoveries.known())
+
+    def record(self, path: str | os.PathLike[str], *, replace: bool = False) -> "Recorder":
+        """Record into a file from now on, until the pool is closed or what this returns is: a context manager, with `status` and `close`.
+
+        All that the pool still knows is in it, and what comes is on the disk within seconds: also after a kill -9 or on a full disk
+        `tp.open_recording(path)` opens what was written till then. A recorder that cannot go on stops and says so in a mark and in its
+        status, and the pool goes on.
+
+        Args:
+            path: the Parquet file that it becomes; until it is closed its parts stand in the folder `<path>.partial`.
+            replace: put it in the place of a file there, and of what an earlier recording left.
+
+        Raises:
+            RecordingPathError: there is such a file, or a recording that goes on or was not closed.
+            OSError: it cannot be written there.
+            PoolClosedError: after `close`; a notebook's pool can still `save`.
+
+        Example:
+            with pool.record("incident.parquet"):
+                ...
+        """
+        self._check_open("record")
+        return self._recordings.begin(self, path, replace=replace)
+
+    def describe(self) -> dict[str, Any]:
+        """What a recording says about the pool besides its rows; no secret is among it."""
+        own = {str(key): options.as_dict() for key, options in self._modules.options.copy().items() if options != self.options}
+        return {"options": self.options.as_dict(), "module_options": own}
+
     def debug(self) -> None:
         """Log each connection with its target and state, for a service that wants no frames.
 
@@ -483,6 +519,7 @@ class ClientPool:
         self._carry_out(Close())
         self._observer.close(drain)
         self.follower.close()
+        self._recordings.close()
 
     @property
     def is_closed(self) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import weakref
 from itertools import count
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Literal, Self, overload
 
 import numpy as np
 
@@ -113,17 +113,6 @@ class Pool(ClientPool, Record):
         from tinypool_nb.views import channelz_frames
 
         return channelz_frames.sockets(self.channelz())
-
-    def modules(self) -> pd.DataFrame:
-        """A row a TinyModule resource that `discover` has seen: address, versions, components, labels, and what became of it.
-
-        >>> with Pool() as pool:
-        ...     list(pool.modules())[8:10]
-        ['state', 'reason']
-        """
-        from tinypool_nb.views import module_frames
-
-        return module_frames.modules(self._discoveries.known())
 
     def _registered(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Without modules that were unregistered: one may still drain its last calls, but is no connection of the pool's any more."""
@@ -252,11 +241,6 @@ class Pool(ClientPool, Record):
     def backoff(self, key: ModuleKey) -> Backoff:
         """The settings by which the module's attempts are spaced."""
         return self.options_of(key).backoff
-
-    def describe(self) -> dict[str, Any]:
-        """What a recording says about itself besides its rows; no secret is among it."""
-        own = {str(key): options.as_dict() for key, options in self._modules.options.copy().items() if options != self.options}
-        return {**super().describe(), "options": self.options.as_dict(), "module_options": own}
 
     def known(self) -> tuple[ModuleKey, ...]:
         """The modules that may be asked for: all that were ever seen, those just registered included."""

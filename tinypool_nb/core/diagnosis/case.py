@@ -1,5 +1,6 @@
 """The evidence of one module: everything that a diagnosis may look at, and hence all that it can be judged by."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -61,8 +62,8 @@ class Case:
 
     @cached_property
     def readies(self) -> tuple[int, ...]:
-        """When it became READY."""
-        return tuple(row.time for row in self.own if row.state is State.READY)
+        """When it became READY, the earliest first."""
+        return tuple(sorted(row.time for row in self.own if row.state is State.READY))
 
     @cached_property
     def failed(self) -> tuple[Attempt, ...]:
@@ -75,11 +76,13 @@ class Case:
 
     def ready_after(self, time: int) -> int | None:
         """When it became READY next, at that moment or later; None if it has not."""
-        return next((ready for ready in self.readies if ready >= time), None)
+        place = bisect_left(self.readies, time)
+        return self.readies[place] if place < len(self.readies) else None
 
     def ready_before(self, time: int) -> int | None:
         """When it had become READY last, before that moment."""
-        return max((ready for ready in self.readies if ready < time), default=None)
+        place = bisect_left(self.readies, time)
+        return self.readies[place - 1] if place else None
 
 
 # How a row is told in a reference

@@ -62,9 +62,10 @@ def diagnose(case: Case) -> Diagnosis:
     >>> diagnose(Case(ModuleKey(None, "http-module-v1"), None, now=0)).findings
     ()
     """
+    unreached = tuple(connecting.findings(case))
     found = [
-        *connecting.findings(case),
-        *losing.findings(case, failing=connecting.failing(case)),
+        *unreached,
+        *losing.findings(case, failing=any(finding.now for finding in unreached)),
         *calling.findings(case),
         *condition.findings(case),
         *surroundings.findings(case),

@@ -4,10 +4,12 @@ gRPC core's trace does not say why a connection went. A call under way on it doe
 none, the lengths of the connections' lives and what came after them tell, and that is said to be inferred.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from statistics import median
-from typing import NamedTuple
 
 from tinypool_nb.core.diagnosis.case import Case, of_call, of_transition, spread
 from tinypool_nb.core.diagnosis.causes import Cause
@@ -24,8 +26,8 @@ AGED = ("max connection age", "max_age")
 """What servers say to a call that outlives the grace of their connection's age: gRPC core, and grpc-go."""
 STOPPED = ("Cancelling all calls", "Server shutdown", "server stopping", "graceful_stop")
 """What gRPC's servers say to calls that outlive the grace of a stop."""
-BACK_AT_ONCE = 2_000_000_000
-"""Nanoseconds within which a connection that was ended on purpose is back, where somebody asks for it."""
+OUTLIVED = "outlived"
+"""What such a call tells: its connection was ended on purpose, some time before."""
 FEW = 3
 """Losses from which on a module flaps."""
 FLAPPING_WITHIN = 600_000_000_000
@@ -36,7 +38,8 @@ and down (gRFC A9), and a machine under load adds to it."""
 SECOND = 1_000_000_000
 
 
-class Loss(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Loss:
     """One connection that was lost."""
 
     row: Transition
@@ -47,12 +50,8 @@ class Loss(NamedTuple):
     """When the module was READY again."""
     told: tuple[Call, ...]
     """The calls that broke with it."""
-
-    @property
-    def error(self) -> str:
-        """Why, in the words of gRFC A94; "unknown" if nothing told."""
-        errors = [disconnect_error(reason) for reason in (self.row.reason, *(call.reason for call in self.told))]
-        return next((error for error in errors if error != UNKNOWN_ERROR), UNKNOWN_ERROR)
+    error: str
+    """Why, in the words of gRFC A94; "unknown" if nothing told."""
 
     @property
     def life(self) -> float | None:
@@ -71,22 +70,29 @@ class Loss(NamedTuple):
 
 def losses(case: Case) -> tuple[Loss, ...]:
     """Each connection that was lost, the oldest first; those that were ended by the pool itself are none."""
+    tellers = sorted((call for call in case.calls if _told_of(call.reason) != UNKNOWN_ERROR), key=lambda call: call.end)
+    ends = [call.end for call in tellers]
+    outlived = [call for call in tellers if _told_of(call.reason) == OUTLIVED]
     found = []
-    broken = [call for call in case.calls if call.reason]
     for row in case.own:
         if row.previous is State.READY and row.state in DISCONNECTED:
-            told = tuple(call for call in broken if call.start <= row.time + NEAR and _broke(call, row))
-            found.append(Loss(row, case.ready_before(row.time + 1), case.ready_after(row.time), told))
+            near = tellers[bisect_left(ends, row.time - NEAR) : bisect_right(ends, row.time + NEAR)]
+            # A server that drains lets calls run on after it has said that the connection ends, and then cancels them.
+            later = [call for call in outlived if call.start <= row.time < call.end - NEAR]
+            told = tuple(call for call in (*near, *later) if call.channel == row.channel)
+            found.append(Loss(row, case.ready_before(row.time + 1), case.ready_after(row.time), told, _error(row, told)))
     return tuple(found)
 
 
-def _broke(call: Call, row: Transition) -> bool:
-    if call.channel != row.channel:
-        return False
-    if abs(call.end - row.time) <= NEAR:
-        return disconnect_error(call.reason) != UNKNOWN_ERROR or any(word in call.reason for word in (*AGED, *STOPPED))
-    # A server that drains lets calls run on after it has said that the connection ends, and then cancels them.
-    return call.start <= row.time < call.end and any(word in call.reason for word in (*AGED, *STOPPED))
+def _error(row: Transition, told: Sequence[Call]) -> str:
+    errors = (_told_of(reason) for reason in (row.reason, *(call.reason for call in told)))
+    return next((error for error in errors if error not in {UNKNOWN_ERROR, OUTLIVED}), UNKNOWN_ERROR)
+
+
+@lru_cache(maxsize=4096)
+def _told_of(reason: str) -> str:
+    """What a reason tells of a lost connection: one of gRFC A94's errors, or that the call outlived a grace."""
+    return OUTLIVED if any(word in reason for word in (*AGED, *STOPPED)) else disconnect_error(reason)
 
 
 def findings(case: Case, *, failing: bool) -> Iterator[Finding]:

@@ -36,8 +36,8 @@ def question(name: str, record: RecordType, number: int) -> bytes:
         record: what is asked for.
         number: 0 to 65535; the answer has the same.
 
-    >>> question("a.b", RecordType.A, 7).hex(" ", 2)
-    '0007 0100 0001 0000 0000 0000 0161 0162 0000 0100 01'
+    >>> question("a.b", RecordType.A, 7)[HEADER.size :].hex(" ")
+    '01 61 01 62 00 00 01 00 01'
     """
     labels = b"".join(bytes([len(label)]) + label.encode("ascii") for label in name.rstrip(".").split("."))
     return HEADER.pack(number, _ASK_RECURSION, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!HH", record, _INTERNET)

@@ -271,7 +271,7 @@ class Pool(ClientPool, Record):
             <Explanation of http-module-v1: nothing wrong: idle>
         """
         check_period("timeout", timeout)
-        key = need_key((*self.known(), *(known.module.key for known in self._discoveries.known())), name)
+        key = need_key(dict.fromkeys((*self.known(), *(known.module.key for known in self._discoveries.known()))), name)
         if not self.is_closed:
             self.observe(key, timeout)
         return super().explain(key)

@@ -164,7 +164,9 @@ class Record:
         from tinypool_nb.notebook.explanation import explain
 
         self.catch_up()
-        return explain(self.journal, self.options_of, need_key((*self.known(), *observed(self.journal)), name), now=self.now())
+        return explain(
+            self.journal, self.options_of, need_key(dict.fromkeys((*self.known(), *observed(self.journal))), name), now=self.now()
+        )
 
     def findings(self) -> pd.DataFrame:
         """A row a finding, over all modules: cause, since when, whether it is so now, the evidence, what to do and what to read.

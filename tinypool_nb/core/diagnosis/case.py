@@ -79,11 +79,6 @@ class Case:
         place = bisect_left(self.readies, time)
         return self.readies[place] if place < len(self.readies) else None
 
-    def ready_before(self, time: int) -> int | None:
-        """When it had become READY last, before that moment."""
-        place = bisect_left(self.readies, time)
-        return self.readies[place - 1] if place else None
-
 
 # How a row is told in a reference
 

@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
         reached = _await(pool, [key for key, _ in asked], options.timeout + PATIENCE)
         for place, (key, _) in enumerate(asked):
             explanation = _without_our_own(pool.explain(key, timeout=min(options.timeout, 2.0)))
-            print(("\n" if place else "") + explanation.text(paint=_paint()))
+            print(("\n" if place else "") + explanation.text(paint=paint()))
     return REACHED if reached else NOT_REACHED
 
 
@@ -119,7 +119,7 @@ def _timeout(text: str) -> float:
     return seconds
 
 
-def _paint() -> Callable[[str, str], str]:
+def paint() -> Callable[[str, str], str]:
     """Colours, where a person looks at a terminal that has some (https://no-color.org)."""
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return lambda words, _: words

@@ -84,7 +84,7 @@ def test_a_changed_record_is_a_stale_set(names: NameServer) -> None:
     names.hosts = ["127.0.0.2"]
     channel = ChannelIdentity(1, KEY, names.address, 1)
     one = Subchannel(3, "ipv4:127.0.0.1:50051", tp.State.READY, 7, 7, 0, None, ())
-    rows = observe(Seen(KEY, channel, (one,), held=False, resource=None, hung_up=""), 5, 2.0, {})
+    rows = observe(Seen(KEY, channel, (one,), held=False, resource=None, hung_up=""), lambda: 5, 2.0, {})
     assert [(row.subject, row.text, row.value) for row in rows] == [
         (Subject.RESOLVED, "ipv4:127.0.0.1:50051", 0),
         (Subject.CALLS, "ipv4:127.0.0.1:50051", 7),
@@ -95,7 +95,7 @@ def test_a_changed_record_is_a_stale_set(names: NameServer) -> None:
 
 def test_only_the_names_of_proxies_are_told() -> None:
     environment = {"http_proxy": "http://user:secret@proxy:3128", "HTTPS_PROXY": "x", "no_proxy": "y", "all_proxy": ""}
-    (row,) = observe(Seen(KEY, None, (), held=False, resource=None, hung_up=""), 5, 2.0, environment)
+    (row,) = observe(Seen(KEY, None, (), held=False, resource=None, hung_up=""), lambda: 5, 2.0, environment)
     assert (row.subject, row.text) == (Subject.ENVIRONMENT, "HTTPS_PROXY, http_proxy")
 
 

@@ -50,7 +50,7 @@ class Tags(HTMLParser):
 def test_hostile_names_and_reasons_are_text(hostile: str) -> None:
     told = diagnosis(hostile.replace("\x1b", ""), reason=f"INTERNAL: {hostile}")
     page = Tags(explanations.html(told))
-    assert page.tags <= {"style", "section", "h4", "p", "ul", "li", "span", "details", "summary", "a"}
+    assert page.tags <= {"style", "section", "h4", "p", "b", "ul", "li", "span", "details", "summary", "a"}
     assert all(link.startswith("https://") for link in page.links)
     assert not page.handlers
     for text in (explanations.text(told), json.dumps(explanations.plain(told), ensure_ascii=False)):

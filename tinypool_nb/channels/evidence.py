@@ -6,7 +6,7 @@ It runs in the asking person's thread, waits no longer than it is told to, and n
 import os
 import socket
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import NamedTuple
@@ -38,17 +38,18 @@ class Seen(NamedTuple):
     """The peer that hangs up on its plaintext channel, in gRPC's form; "" if none does."""
 
 
-def observe(seen: Seen, now: int, timeout: float, environment: Mapping[str, str] | None = None) -> tuple[Observation, ...]:
+def observe(seen: Seen, now: Callable[[], int], timeout: float, environment: Mapping[str, str] | None = None) -> tuple[Observation, ...]:
     """Look at everything around a module.
 
     Args:
         seen: what the pool knows.
-        now: the moment that the rows get, nanoseconds since 1970-01-01 UTC.
+        now: the clock, nanoseconds since 1970-01-01 UTC; all rows get the moment when everything was seen.
         timeout: seconds at most, for each of DNS and the TLS hello.
         environment: by default this process's.
     """
-    found = _observe(seen, timeout, os.environ if environment is None else environment)
-    return tuple(Observation(now, seen.key, subject, text, value) for subject, text, value in found)
+    found = tuple(_observe(seen, timeout, os.environ if environment is None else environment))
+    moment = now()
+    return tuple(Observation(moment, seen.key, subject, text, value) for subject, text, value in found)
 
 
 _Row = tuple[Subject, str, int]

@@ -460,6 +460,8 @@ class ClientPool:
 
         self._check_usable("observe")
         watched = self._modules.channel(key)
+        if watched is not None:
+            self._observer.catch_up_with(watched)
         channel = None if watched is None else watched.identity
         number = None if channel is None else self._observer.open_channels().get(channel)
         subchannels = None if number is None else Counters(self.journal.clock).subchannels(number)
@@ -467,7 +469,7 @@ class ClientPool:
         held = watched is not None and watched.held
         hung_up = "" if channel is None else hanging_up(self.journal, channel)
         seen = evidence.Seen(key, channel, subchannels or (), held, resource, hung_up)
-        rows = evidence.observe(seen, self.journal.clock.now(), timeout)
+        rows = evidence.observe(seen, self.journal.clock.now, timeout)
         for row in rows:
             self.journal.append(row)
         return rows

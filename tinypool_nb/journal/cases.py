@@ -44,7 +44,7 @@ def cases(
     """
     batch, totals = journal.snapshot()
     channels = {channel.key: channel for channel in totals.channels}
-    wanted = tuple(channels) if keys is None else tuple(keys)
+    wanted = tuple(keys if keys is not None else dict.fromkeys((*channels, *_looked_at(batch.observations))))
     places = {key: place for place, key in enumerate(wanted)}
     transitions = _of_channels(batch.transitions, places, transition_events)
     attempts = _of_channels(batch.attempts, places, attempt_events)
@@ -76,7 +76,11 @@ def cases(
 
 def observed(journal: Journal) -> tuple[ModuleKey, ...]:
     """The modules that somebody looked at; one that discovery did not register was never seen otherwise."""
-    return tuple(dict.fromkeys(row.key for row in observation_events(journal.since().observations)))
+    return _looked_at(journal.since().observations)
+
+
+def _looked_at(rows: Rows) -> tuple[ModuleKey, ...]:
+    return tuple(dict.fromkeys(map(ModuleKey, rows.values("namespace"), rows.values("module"))))
 
 
 def hanging_up(journal: Journal, channel: ChannelIdentity) -> str:

@@ -132,7 +132,7 @@ def _item(finding: Finding) -> str:
     look, sign = _look_of(finding), _sign(finding)
     known = f' <span class="known">{_KNOWN[finding.known]}</span>' if finding.known in _KNOWN else ""
     rows = "".join(f"<li>{for_xml(_reference(row))}</li>" for row in finding.evidence)
-    advice = f"<p>{for_xml(finding.advice)}</p>" if finding.advice else ""
+    advice = f"<p><b>do</b> {for_xml(finding.advice)}</p>" if finding.advice else ""
     return (
         f'<li class="{look}" data-cause="{for_xml(finding.cause)}">'
         f'<p class="cause">{sign} {for_xml(finding.cause)} <span class="when">{for_xml(_when(finding))}</span>{known}</p>'

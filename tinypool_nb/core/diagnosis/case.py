@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from tinypool_nb.core.diagnosis.findings import Reference, RowOf
-from tinypool_nb.core.events import Attempt, Call, ChannelIdentity, Evidence, Mark, Observation, Outcome, Subject, Transition
+from tinypool_nb.core.events import Attempt, Call, ChannelIdentity, Evidence, Mark, MarkKind, Observation, Outcome, Subject, Transition
 from tinypool_nb.core.failures import shown_reason
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import PoolOptions
@@ -71,8 +71,16 @@ class Case:
         return tuple(row for row in self.attempts if row.outcome is Outcome.FAILED)
 
     def observed(self, subject: Subject) -> tuple[Observation, ...]:
-        """What was looked at last, of that subject."""
-        return tuple(row for row in self.observations if row.subject is subject)
+        """What was looked at last, of that subject, if it still holds: what it is about must not have changed since."""
+        return tuple(row for row in self.observations if row.subject is subject and row.time >= self._changed(subject))
+
+    def _changed(self, subject: Subject) -> int:
+        """When what a subject is about changed last, as far as the record tells."""
+        if subject is Subject.ENVIRONMENT:
+            return 0
+        if subject is Subject.DISCOVERY:
+            return max((row.time for row in self.marks if row.kind is MarkKind.DISCOVERY), default=0)
+        return 0 if self.opening is None else self.opening.time
 
     def ready_after(self, time: int) -> int | None:
         """When it became READY next, at that moment or later; None if it has not."""

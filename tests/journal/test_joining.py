@@ -199,6 +199,6 @@ def test_a_small_file_cannot_claim_to_be_a_large_one(tmp_path: Path) -> None:
     header = {b"tinypool_nb": pq.read_metadata(tmp_path / "a.parquet").metadata[b"tinypool_nb"]}
     bomb = whole.filter(whole.column("kind").to_numpy() == "transition").take(np.zeros(1 << 20, np.int64))
     pq.write_table(bomb.replace_schema_metadata(header), tmp_path / "b.parquet", row_group_size=1 << 20, compression="zstd")
-    assert (tmp_path / "b.parquet").stat().st_size < 100_000
+    assert (tmp_path / "b.parquet").stat().st_size < 120_000
     with pytest.raises(RecordingError, match=r"claims to have 1,048,576 rows"):
         load(tmp_path / "b.parquet")

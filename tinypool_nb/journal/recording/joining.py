@@ -154,14 +154,14 @@ def _add(
         for name, table in tables.items():
             first = one.header.dropped[name]
             columns = one.rows.columns(table, name, channels, skip=max(0, reached.get(name, 0) - first))
-            if name == "marks" and renamed:
-                columns |= _renamed_marks(columns, table, renamed)
+            if name in {"marks", "observations"} and renamed:
+                columns |= _renamed_modules(columns, table, renamed)
             reached[name] = max(reached.get(name, 0), first + one.rows.sizes[TABLES[name].kind])
             parts[name].append(columns)
         end = one.header.saved_at
 
 
-def _renamed_marks(columns: Columns, table: Table, renamed: Mapping[ModuleKey, ModuleKey]) -> Columns:
+def _renamed_modules(columns: Columns, table: Table, renamed: Mapping[ModuleKey, ModuleKey]) -> Columns:
     spaces, names = table.dictionaries["namespace"], table.dictionaries["module"]
     modules = columns["module"].astype(np.int32)
     for key, new in renamed.items():

@@ -22,11 +22,11 @@ MILLISECOND = 1_000_000
 """Nanoseconds."""
 
 COLUMNS: Mapping[str, str] = {
-    "kind": "text",  # channel | transition | attempt | mark | call | module | resource
-    "time": "time",  # of a transition or mark, the end of an attempt or call, since when a module is in its state, when a resource was seen
+    "kind": "text",  # channel | transition | attempt | mark | call | observation | module | resource
+    "time": "time",  # of a transition, mark, observation; end of an attempt or call; since when a module is as it is, or a resource was seen
     "time_ns": "int32",  # nanoseconds beyond it, 0 to 999,999
     "channel": "int32",  # its number among the rows of kind channel, counted from 0
-    "namespace": "text",  # of a channel, mark or resource
+    "namespace": "text",  # of a channel, mark, observation or resource
     "module": "text",
     "address": "text",  # of a channel or resource
     "generation": "int32",
@@ -42,12 +42,14 @@ COLUMNS: Mapping[str, str] = {
     "peer": "text",
     "outcome": "text",
     "mark": "text",  # the kind of a mark
-    "text": "text",  # of a mark; the last reason of a module
+    "text": "text",  # of a mark or observation; the last reason of a module
     "totals": "numbers",  # of a module: see tinypool_nb.core.folding
     "method": "text",  # of a call
     "code": "text",
     "sent": "int64",
     "received": "int64",
+    "subject": "text",  # of an observation
+    "value": "int64",
     "uid": "text",  # of a resource, as the rest
     "version": "text",
     "sdk_version": "text",
@@ -133,6 +135,17 @@ TABLES: Mapping[str, Layout] = {
             Field("sent", "sent", "number"),
             Field("received", "received", "number"),
             Field("reason", "reason", "text"),
+        ),
+    ),
+    "observations": Layout(
+        "observation",
+        (
+            Field("time", "time", "time"),
+            Field("namespace", "namespace", "text", may_miss=True),
+            Field("module", "module", "text"),
+            Field("subject", "subject", "text"),
+            Field("text", "text", "text"),
+            Field("value", "value", "number"),
         ),
     ),
 }

@@ -3,9 +3,9 @@
 import logging
 import os
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ParamSpec, Self
 
 from tinypool_nb.channels.calling import Message, Sender
 from tinypool_nb.channels.calls import CallLog
@@ -17,20 +17,21 @@ from tinypool_nb.channels.holding import Hold
 from tinypool_nb.channels.modules import Modules
 from tinypool_nb.channels.observer import Observer
 from tinypool_nb.channels.pooled import PooledChannel
+from tinypool_nb.channels.prober import Prober
 from tinypool_nb.channels.waiting import Question, Sighting, until, wait
 from tinypool_nb.core import decisions
 from tinypool_nb.core.addresses import parse_address
-from tinypool_nb.core.decisions import Close, Command, Operation, Reconnect, Register, Tell, Unregister
+from tinypool_nb.core.decisions import Close, Command, Operation, Reconnect, ReconnectLost, Register, Tell, Unregister
 from tinypool_nb.core.events import MarkKind
 from tinypool_nb.core.failures import Wire
 from tinypool_nb.core.folding import CALLS, FAILED_CALLS
 from tinypool_nb.core.keys import ModuleKey, parse_key, unknown
 from tinypool_nb.core.options import PoolOptions
+from tinypool_nb.core.probing import SECOND, Connect, GiveUp
 from tinypool_nb.core.states import State
 from tinypool_nb.core.subchannels import Found
 from tinypool_nb.core.telling import told_pool
 from tinypool_nb.discovery.discoveries import Discoveries
-from tinypool_nb.discovery.registry import Place
 from tinypool_nb.errors import ForkedPoolError, OptionsError, PoolClosedError, WaitTimeoutError
 from tinypool_nb.journal.follower import Follower
 from tinypool_nb.journal.journal import Journal
@@ -44,6 +45,8 @@ if TYPE_CHECKING:  # they load prometheus_client
     from tinypool_nb.metrics.server import MetricsServer
 
 log = logging.getLogger("tinypool_nb.pool")
+
+Asked = ParamSpec("Asked")
 
 FEW = 32
 """Modules that `health` asks one by one, which takes 16 us."""
@@ -80,7 +83,8 @@ class ClientPool:
         self._current = CurrentStates()
         self._observer = Observer(self.journal, self._current, share=self.options.observer_share)
         self._calls = CallLog(self.journal.append, self.journal.clock, self._observer.hurry)
-        self._modules = Modules(self._observer, self._current, self.journal.clock, self._calls)
+        self._prober = Prober(self._observer, self.journal.clock, _weakly(self._reconnect_lost))
+        self._modules = Modules(self._observer, self._current, self.journal.clock, self._calls, self._prober)
         self._faces = self._modules.faces
         self._sender = Sender(self._modules, self._observer.catch_up_with, self._operations.add)
         self.follower = Follower(self.journal)
@@ -89,7 +93,7 @@ class ClientPool:
         self._checks = HealthChecks(self)
         self._discoveries = Discoveries(self.journal, _weakly(self._place))
         # Threads hold the parts, never the pool: one that nobody holds any more closes itself.
-        self._finalizer = weakref.finalize(self, _abandon, self._observer, self._checks, self._metrics, self._discoveries)
+        self._finalizer = weakref.finalize(self, _abandon, self._observer, self._prober, self._checks, self._metrics, self._discoveries)
         self._finalizer.atexit = False
         if health_checks is not None:
             self.start_health_checks(every=health_checks)
@@ -470,6 +474,7 @@ class ClientPool:
         self._discoveries.close()
         self._metrics.close()
         self._checks.stop()
+        self._prober.close()
         self._carry_out(Close())
         self._observer.close(drain)
         self.follower.close()
@@ -532,6 +537,29 @@ class ClientPool:
             raise
         self._operations.add(tell.operation, tell.status)
 
+    def _reconnect_lost(self, action: Connect | GiveUp) -> None:
+        """What the prober asks for, in its thread."""
+        channel = action.channel
+        watched = self._modules.channel(channel.key)
+        if watched is None or watched.identity != channel:
+            return
+        if isinstance(action, GiveUp):
+            why = "eager reconnection ends, gRPC's own backoff goes on"
+        else:
+            why = f"eager, it listens again {action.after / SECOND:.2f} s after it was lost"
+            match watched.look():
+                case State.TRANSIENT_FAILURE:
+                    self._carry_out(ReconnectLost(channel.key, channel.generation, why))
+                    return
+                case State.IDLE if not watched.held:  # which knows no backoff, so that its own channel is as quick as a fresh one
+                    watched.look(connect=True)
+                    self._observer.hurry()
+                case _:  # gRPC was quicker
+                    return
+        text = f"reconnect: {why}"
+        self.journal.mark(text, kind=MarkKind.ACTION, key=channel.key)
+        log.info("%s: %s", channel.key, text)
+
     def _ask(self, verb: str, name: str | ModuleKey, state: State | str) -> Question:
         self._check_open(verb)
         key, wanted = self._modules.need(name), _state(state)
@@ -587,19 +615,20 @@ def _state(state: State | str) -> State:
         raise OptionsError("state", state, f"one of {', '.join(State)}") from None
 
 
-def _weakly(place: Place) -> Place:
+def _weakly(method: Callable[Asked, None]) -> Callable[Asked, None]:
     """As the method, which it does not keep its pool alive for."""
-    method = weakref.WeakMethod(place)
+    weak = weakref.WeakMethod(method)
 
-    def call(key: ModuleKey, address: str | None) -> None:
-        alive = method()
+    def call(*asked: Asked.args, **named: Asked.kwargs) -> None:
+        alive = weak()
         if alive is not None:
-            alive(key, address)
+            alive(*asked, **named)
 
     return call
 
 
-def _abandon(observer: Observer, checks: HealthChecks, metrics: Metrics, discoveries: Discoveries) -> None:
+def _abandon(observer: Observer, prober: Prober, checks: HealthChecks, metrics: Metrics, discoveries: Discoveries) -> None:
+    prober.abandon()
     discoveries.abandon()
     metrics.abandon()
     checks.abandon()

@@ -132,7 +132,7 @@ def test_a_killed_module_under_calls_comes_back(pool: ClientPool, lab: Lab) -> N
     with pytest.raises(ConnectionError):
         pool.send(HTTP)
     module.restart()
-    assert pool.send(HTTP, wait_for_ready=True, timeout=10)
+    pool.wait(HTTP, timeout=10)
     assert pool.send(HTTP)
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinypool_nb.core.addresses import Scheme, parse_address
@@ -81,6 +81,7 @@ def test_one_lost_module_is_probed_every_20_ms() -> None:
     assert times == list(range(0, SECOND + 1, TICK))
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(0, 2 * SECOND), min_size=1, max_size=200), st.integers(0, SECOND // 2))
 def test_no_second_holds_more_than_the_budget_however_modules_are_lost_and_the_thread_is_late(at: list[int], late: int) -> None:
     schedule = Schedule()
@@ -252,6 +253,7 @@ def test_where_a_module_can_be_probed(address: str, peers: tuple[str, ...], expe
     assert [tuple(place) for place in places(parse_address(address), peers)] == expected
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_whatever_happens_only_lost_modules_are_probed(data: st.DataObject) -> None:
     schedule = Schedule()

@@ -164,7 +164,17 @@ def test_what_answers_is_connected_to_once() -> None:
     schedule, identity = lost(at=5)
     now, probe = next_probe(schedule)
     assert schedule.hear(probe, answered=True, now=now + 3_000) == Connect(identity, now + 3_000 - 5)
-    assert schedule.next is None
+    schedule.see(row(identity, LOST, State.CONNECTING, now + 4_000), now + 4_000)
+    assert run(schedule, 2 * LASTING) == []
+
+
+def test_what_answers_and_is_not_connected_to_is_probed_again_a_rung_later() -> None:
+    schedule, identity = lost()
+    now, probe = next_probe(schedule)
+    schedule.hear(probe, answered=True, now=now)
+    assert schedule.next == now + SECOND
+    again, probe = next_probe(schedule)
+    assert schedule.hear(probe, answered=True, now=again) == Connect(identity, again)
 
 
 def test_a_peer_that_accepts_and_fails_costs_a_rung_of_the_ladder_each_time() -> None:

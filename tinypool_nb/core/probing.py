@@ -259,7 +259,7 @@ class Schedule:
             return None
         module.tried += 1
         module.not_before = now + round(rung(module.tried, module.backoff).nominal * SECOND)
-        self._pause(module)
+        self._set(module, module.not_before)  # unless something becomes of it before
         return Connect(module.channel, now - module.lost_at)
 
     def _wait(self, module: _Module, lost_at: int, now: int, peers: Iterable[str]) -> None:

@@ -27,6 +27,7 @@ from tinypool_nb.core.failures import Wire
 from tinypool_nb.core.folding import CALLS, FAILED_CALLS
 from tinypool_nb.core.keys import ModuleKey, parse_key, unknown
 from tinypool_nb.core.options import PoolOptions
+from tinypool_nb.core.plain import on_one_line, one_line
 from tinypool_nb.core.probing import SECOND, Connect, GiveUp
 from tinypool_nb.core.states import State
 from tinypool_nb.core.subchannels import Found
@@ -292,7 +293,7 @@ class ClientPool:
             if state is not State.READY:
                 lagging[watched.shown] = state
                 fields = {"module": watched.shown, "state": str(state)}
-                log.warning("connection not ready: %(module)s is %(state)s", fields, extra={"tinypool": fields})
+                log.warning("connection not ready: %(module)s is %(state)s", on_one_line(fields), extra={"tinypool": fields})
                 watched.look(connect=True)
         self._observer.hurry()
         self._operations.add("health_check", "ok")
@@ -422,7 +423,7 @@ class ClientPool:
         for watched in self._modules.channels():
             target = parse_address(watched.identity.address).target
             fields = {"module": watched.shown, "target": target, "state": str(watched.look())}
-            log.info("pool connection: %(module)s at %(target)s is %(state)s", fields, extra={"tinypool": fields})
+            log.info("pool connection: %(module)s at %(target)s is %(state)s", on_one_line(fields), extra={"tinypool": fields})
 
     def channelz(self) -> Found:
         """What gRPC core counts of every open channel at this moment: its subchannels, and their sockets.
@@ -524,7 +525,7 @@ class ClientPool:
         self._operations.add(tell.operation, tell.status)
         if tell.status != "unchanged":
             self.journal.mark(tell.text, kind=MarkKind.ACTION, key=tell.key)
-            log.info("%s", tell.text if tell.key is None else f"{tell.key}: {tell.text}")
+            log.info("%s", one_line(tell.text if tell.key is None else f"{tell.key}: {tell.text}"))
         return tell
 
     def _place(self, key: ModuleKey, address: str | None) -> None:
@@ -558,7 +559,7 @@ class ClientPool:
                     return
         text = f"reconnect: {why}"
         self.journal.mark(text, kind=MarkKind.ACTION, key=channel.key)
-        log.info("%s: %s", channel.key, text)
+        log.info("%s", one_line(f"{channel.key}: {text}"))
 
     def _ask(self, verb: str, name: str | ModuleKey, state: State | str) -> Question:
         self._check_open(verb)

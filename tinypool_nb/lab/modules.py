@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from tinypool_nb.core.plain import one_line
 from tinypool_nb.core.tls import Tls
 from tinypool_nb.errors import LabError, OptionsError, shown
 from tinypool_nb.lab.actions import Action, announce
@@ -137,7 +138,7 @@ class Breakable:
 
     def __str__(self) -> str:
         servers = "; ".join(f"{server.state} at {server.address}, pid {server.pid}" for server in self._servers)
-        return f"{self.name}: {servers}"
+        return f"{one_line(self.name)}: {servers}"
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self}>"

@@ -5,6 +5,7 @@ The backoff is a minute, so whatever is READY before that has not waited for gRP
 
 import gc
 import re
+import selectors
 import socket
 import struct
 import threading
@@ -19,9 +20,10 @@ import pytest
 
 from tinypool_nb.channels.pool import ClientPool
 from tinypool_nb.channels.prober import met_itself
+from tinypool_nb.core.addresses import Scheme
 from tinypool_nb.core.events import MarkKind
 from tinypool_nb.core.options import Backoff, PoolOptions
-from tinypool_nb.core.probing import Connect, GiveUp
+from tinypool_nb.core.probing import Connect, GiveUp, Place, Probe
 from tinypool_nb.core.states import State
 from tinypool_nb.journal.kinds import mark_events, transition_events
 from tinypool_nb.lab import FlappingServer, Lab
@@ -358,3 +360,17 @@ def test_a_socket_that_met_itself_is_no_peer_and_leaves_the_port_free(listen: Li
         server.listen()
         with socket.create_connection(("127.0.0.1", port)) as client:
             assert not met_itself(client)
+
+
+def test_what_cannot_even_be_tried_is_told_once_and_counts_as_no_answer(
+    pool: ClientPool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lose(pool, f"unix:{tmp_path / 'module.sock'}")
+    prober = pool._prober
+    prober.close()
+    probe = Probe(pool[HTTP].identity, Place(Scheme.UNIX, "/" + "x" * 200, 0))
+    with selectors.DefaultSelector() as selector:
+        prober._begin(probe, selector)
+        prober._begin(probe, selector)
+    assert prober._probes == {}
+    assert caplog.text.count("could not be probed") == 1

@@ -176,7 +176,11 @@ class Prober:
             return
         probing.setblocking(False)
         self._probes[probing] = probe, self._clock.now() + PATIENCE
-        result = probing.connect_ex(where)
+        try:
+            result = probing.connect_ex(where)
+        except OSError as failure:  # what no connection could begin to, such as a path that is too long here
+            self._complain(probe, failure)
+            result = errno.EINVAL
         if result == errno.EINPROGRESS:
             selector.register(probing, selectors.EVENT_WRITE)
         else:

@@ -188,7 +188,8 @@ class Prober:
 
     def _end(self, probing: socket.socket, result: int) -> None:
         probe, _ = self._probes.pop(probing)
-        answered = result == 0 and not met_itself(probing)
+        # Who refuses answers a SYN by a reset (ECONNREFUSED); who resets the connection later has accepted it before.
+        answered = result in {0, errno.ECONNRESET} and not met_itself(probing)
         probing.close()
         self._hear(probe, answered=answered)
 

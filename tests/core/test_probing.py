@@ -182,7 +182,7 @@ def test_a_peer_that_accepts_and_fails_costs_a_rung_of_the_ladder_each_time() ->
     tries: list[int] = []
     now = 0
     while schedule.next is not None:
-        done = run(schedule, 2 * LASTING, now=now, answered=True)
+        done = run(schedule, schedule.next, now=now, answered=True)  # one round, whose answer leads to a fresh channel
         tries += [at for at, action in done if isinstance(action, Connect)]
         if isinstance(done[-1][1], GiveUp):
             break

@@ -259,7 +259,8 @@ class Schedule:
             return None
         module.tried += 1
         module.not_before = now + round(rung(module.tried, module.backoff).nominal * SECOND)
-        self._set(module, module.not_before)  # unless something becomes of it before
+        # Unless something becomes of it before: core may miss being asked, right after a loss.
+        self._set(module, min(module.not_before, now + SECOND))
         return Connect(module.channel, now - module.lost_at)
 
     def _wait(self, module: _Module, lost_at: int, now: int, peers: Iterable[str]) -> None:

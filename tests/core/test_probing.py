@@ -184,6 +184,8 @@ def test_a_peer_that_accepts_and_fails_costs_a_rung_of_the_ladder_each_time() ->
     while schedule.next is not None:
         done = run(schedule, schedule.next, now=now, answered=True)  # one round, whose answer leads to a fresh channel
         tries += [at for at, action in done if isinstance(action, Connect)]
+        if not done:  # what was to come for a channel that was replaced
+            continue
         if isinstance(done[-1][1], GiveUp):
             break
         now = done[-1][0] + 1_000_000

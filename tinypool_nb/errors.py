@@ -88,7 +88,7 @@ class HeldError(TinypoolError, RuntimeError):
     """A call was made on a module that is held and not READY, so that it connects to nobody. Ask for an attempt, or release it."""
 
     def __init__(self, module: str, state: str, reason: str = "") -> None:
-        last = f" (last failure: {reason})" if reason else ""
+        last = f" (last failure: {said(reason)})" if reason else ""
         super().__init__(
             f"module {shown(module)} is held and is {state}{last}, so the call was not sent: it would have made gRPC connect; "
             "hold.attempt() makes one attempt, hold.release() lets gRPC connect by itself"
@@ -130,7 +130,7 @@ class WaitTimeoutError(TinypoolError, TimeoutError):
     """A module did not reach a state in time. Look at the reason, or wait longer."""
 
     def __init__(self, module: str, wanted: str, timeout: float, state: str, reason: str = "") -> None:
-        last = f"; last failure: {reason}" if reason else ""
+        last = f"; last failure: {said(reason)}" if reason else ""
         super().__init__(f"{shown(module)} was not {wanted} within {timeout:g} s: it is {state}{last}")
         self.module = module
         self.wanted = wanted
@@ -279,3 +279,14 @@ def shown(value: object, most: int = 80) -> str:
         return text
     size = f" ({len(value)} characters)" if isinstance(value, str) else ""
     return f"{text[: most - 1]}…{size}"
+
+
+def said(reason: str, most: int = 400) -> str:
+    """What somebody else says, on one line, for a message: cut to `most` characters, and escaped if any of it cannot be printed.
+
+    >>> said("two" + chr(10) + "lines")
+    'two lines'
+    """
+    text = " ".join(reason.split())
+    text = text if text.isprintable() else ascii(text)[1:-1]
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -10,6 +10,7 @@ from tinypool_nb.channels.current import CurrentStates
 from tinypool_nb.channels.observer import Observer
 from tinypool_nb.channels.opening import open_channel
 from tinypool_nb.channels.pooled import PooledChannel
+from tinypool_nb.channels.prober import Prober
 from tinypool_nb.channels.watched import Watched, numbers
 from tinypool_nb.core.addresses import Address, parse_address
 from tinypool_nb.core.clock import Clock
@@ -24,10 +25,11 @@ from tinypool_nb.core.tracing import MILLISECOND
 class Modules:
     """Performs what `decide` says. Thread-safe; reading takes no lock."""
 
-    def __init__(self, observer: Observer, current: CurrentStates, clock: Clock, calls: CallLog) -> None:
+    def __init__(self, observer: Observer, current: CurrentStates, clock: Clock, calls: CallLog, prober: Prober) -> None:
         self._observer = observer
         self._current = current
         self._calls = calls
+        self._prober = prober
         self._clock = clock
         self._lock = threading.Lock()
         self._table = Table()
@@ -105,6 +107,7 @@ class Modules:
         face = self._face(identity, channel, calls) if old is None else old.face
         watched = Watched(identity, channel, face, entry.options, born=born, held=entry.held)
         self._current.enter(watched.shown, identity.number)
+        self._prober.follow(watched, entry.address)
         self._observer.watch(watched)
         if old is not None:
             face.replace(channel, identity, calls, watched.gate())
@@ -124,6 +127,7 @@ class Modules:
         watched = self._watched.pop(key, None)
         if watched is None:
             return  # an interrupt came between this and the table, the last time
+        self._prober.forget(key)
         self._current.leave(watched.shown)
         self._naming.remove(key)
         watched.face.retire(reason)

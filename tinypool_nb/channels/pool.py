@@ -5,7 +5,7 @@ import os
 import weakref
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ParamSpec, Self
 
 from tinypool_nb.channels.calling import Message, Sender
 from tinypool_nb.channels.calls import CallLog
@@ -17,11 +17,12 @@ from tinypool_nb.channels.holding import Hold
 from tinypool_nb.channels.modules import Modules
 from tinypool_nb.channels.observer import Observer
 from tinypool_nb.channels.pooled import PooledChannel
+from tinypool_nb.channels.prober import Prober
 from tinypool_nb.channels.recordings import Recordings
 from tinypool_nb.channels.waiting import Question, Sighting, until, wait
 from tinypool_nb.core import decisions
 from tinypool_nb.core.addresses import parse_address
-from tinypool_nb.core.decisions import Close, Command, Operation, Reconnect, Register, Tell, Unregister
+from tinypool_nb.core.decisions import Close, Command, Operation, Reconnect, ReconnectLost, Register, Tell, Unregister
 from tinypool_nb.core.discovering import Known
 from tinypool_nb.core.events import MarkKind, Observation
 from tinypool_nb.core.failures import Wire
@@ -29,6 +30,8 @@ from tinypool_nb.core.folding import CALLS, FAILED_CALLS
 from tinypool_nb.core.forwarding import forwarded_options
 from tinypool_nb.core.keys import ModuleKey, parse_key, unknown
 from tinypool_nb.core.options import PoolOptions
+from tinypool_nb.core.plain import on_one_line, one_line
+from tinypool_nb.core.probing import SECOND, Connect, GiveUp
 from tinypool_nb.core.states import State
 from tinypool_nb.core.subchannels import Found
 from tinypool_nb.core.telling import told_pool
@@ -48,6 +51,8 @@ if TYPE_CHECKING:  # they load prometheus_client, or what is not always needed
     from tinypool_nb.metrics.server import MetricsServer
 
 log = logging.getLogger("tinypool_nb.pool")
+
+Asked = ParamSpec("Asked")
 
 FEW = 32
 """Modules that `health` asks one by one, which takes 16 us."""
@@ -84,7 +89,8 @@ class ClientPool:
         self._current = CurrentStates()
         self._observer = Observer(self.journal, self._current, share=self.options.observer_share)
         self._calls = CallLog(self.journal.append, self.journal.clock, self._observer.hurry)
-        self._modules = Modules(self._observer, self._current, self.journal.clock, self._calls)
+        self._prober = Prober(self._observer, self.journal.clock, _weakly(self._reconnect_lost))
+        self._modules = Modules(self._observer, self._current, self.journal.clock, self._calls, self._prober)
         self._faces = self._modules.faces
         self._sender = Sender(self._modules, self._observer.catch_up_with, self._operations.add)
         self.follower = Follower(self.journal)
@@ -96,7 +102,7 @@ class ClientPool:
         """The settings of modules that were reached by port-forward, and what they would be without it."""
         self._discoveries = Discoveries(self.journal, _weakly(self._place), _weakly(self._lead))
         # Threads hold the parts, never the pool: one that nobody holds any more closes itself.
-        self._finalizer = weakref.finalize(self, _abandon, self._observer, self._checks, self._metrics, self._discoveries)
+        self._finalizer = weakref.finalize(self, _abandon, self._observer, self._prober, self._checks, self._metrics, self._discoveries)
         self._finalizer.atexit = False
         if health_checks is not None:
             self.start_health_checks(every=health_checks)
@@ -295,7 +301,7 @@ class ClientPool:
             if state is not State.READY:
                 lagging[watched.shown] = state
                 fields = {"module": watched.shown, "state": str(state)}
-                log.warning("connection not ready: %(module)s is %(state)s", fields, extra={"tinypool": fields})
+                log.warning("connection not ready: %(module)s is %(state)s", on_one_line(fields), extra={"tinypool": fields})
                 watched.look(connect=True)
         self._observer.hurry()
         self._operations.add("health_check", "ok")
@@ -461,7 +467,7 @@ class ClientPool:
         for watched in self._modules.channels():
             target = parse_address(watched.identity.address).target
             fields = {"module": watched.shown, "target": target, "state": str(watched.look())}
-            log.info("pool connection: %(module)s at %(target)s is %(state)s", fields, extra={"tinypool": fields})
+            log.info("pool connection: %(module)s at %(target)s is %(state)s", on_one_line(fields), extra={"tinypool": fields})
 
     def channelz(self) -> Found:
         """What gRPC core counts of every open channel at this moment: its subchannels, and their sockets.
@@ -547,6 +553,7 @@ class ClientPool:
         self._discoveries.close()
         self._metrics.close()
         self._checks.stop()
+        self._prober.close()
         self._carry_out(Close())
         self._observer.close(drain)
         self.follower.close()
@@ -597,7 +604,7 @@ class ClientPool:
         self._operations.add(tell.operation, tell.status)
         if tell.status != "unchanged":
             self.journal.mark(tell.text, kind=MarkKind.ACTION, key=tell.key)
-            log.info("%s", tell.text if tell.key is None else f"{tell.key}: {tell.text}")
+            log.info("%s", one_line(tell.text if tell.key is None else f"{tell.key}: {tell.text}"))
         return tell
 
     def _place(self, key: ModuleKey, address: str | None) -> None:
@@ -625,6 +632,29 @@ class ClientPool:
             self._operations.add(operation, "error")
             raise
         self._operations.add(tell.operation, tell.status)
+
+    def _reconnect_lost(self, action: Connect | GiveUp) -> None:
+        """What the prober asks for, in its thread."""
+        channel = action.channel
+        watched = self._modules.channel(channel.key)
+        if watched is None or watched.identity != channel:
+            return
+        if isinstance(action, GiveUp):
+            why = "eager reconnection ends, gRPC's own backoff goes on"
+        else:
+            why = f"eager, it listens again {action.after / SECOND:.2f} s after it was lost"
+            match watched.look():
+                case State.TRANSIENT_FAILURE:
+                    self._carry_out(ReconnectLost(channel.key, channel.generation, why))
+                    return
+                case State.IDLE if not watched.held:  # which knows no backoff, so that its own channel is as quick as a fresh one
+                    watched.look(connect=True)
+                    self._observer.hurry()
+                case _:  # gRPC was quicker
+                    return
+        text = f"reconnect: {why}"
+        self.journal.mark(text, kind=MarkKind.ACTION, key=channel.key)
+        log.info("%s", one_line(f"{channel.key}: {text}"))
 
     def _ask(self, verb: str, name: str | ModuleKey, state: State | str) -> Question:
         self._check_open(verb)
@@ -681,19 +711,20 @@ def _state(state: State | str) -> State:
         raise OptionsError("state", state, f"one of {', '.join(State)}") from None
 
 
-def _weakly(place: Callable[..., object]) -> Callable[..., None]:
+def _weakly(method: Callable[Asked, object]) -> Callable[Asked, None]:
     """As the method, which it does not keep its pool alive for."""
-    method = weakref.WeakMethod(place)
+    weak = weakref.WeakMethod(method)
 
-    def call(*what: object) -> None:
-        alive = method()
+    def call(*asked: Asked.args, **named: Asked.kwargs) -> None:
+        alive = weak()
         if alive is not None:
-            alive(*what)
+            alive(*asked, **named)
 
     return call
 
 
-def _abandon(observer: Observer, checks: HealthChecks, metrics: Metrics, discoveries: Discoveries) -> None:
+def _abandon(observer: Observer, prober: Prober, checks: HealthChecks, metrics: Metrics, discoveries: Discoveries) -> None:
+    prober.abandon()
     discoveries.abandon()
     metrics.abandon()
     checks.abandon()

@@ -70,6 +70,16 @@ class Reconnect:
 
 
 @dataclass(frozen=True, slots=True)
+class ReconnectLost:
+    """As `Reconnect`, of a module whose peer answers again; quiet if it is held, or if another channel stands there by now."""
+
+    key: ModuleKey
+    generation: int
+    """Of the channel that is lost."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """Give the module that `asked` names a channel that attempts nothing by itself, until `Release`."""
 
@@ -105,7 +115,7 @@ class Close:
     """Take everything away for good; quiet the second time."""
 
 
-Command = Register | Unregister | Reconnect | Hold | TryOnce | PutAway | Release | Close
+Command = Register | Unregister | Reconnect | ReconnectLost | Hold | TryOnce | PutAway | Release | Close
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +177,8 @@ def decide(table: Table, command: Command) -> tuple[Table, tuple[Action, ...]]:
             return _unregister(table, key)
         case Reconnect(asked):
             return _reconnect(table, asked)
+        case ReconnectLost(key, generation, why):
+            return _reconnect_lost(table, key, generation, why)
         case Close():
             return _close(table)
         case _:
@@ -204,6 +216,13 @@ def _reconnect(table: Table, asked: object) -> tuple[Table, tuple[Action, ...]]:
     key = need_key(table.entries, asked)
     old = table.entries[key]
     return _again(table, key, Tell(key, "reconnect", "reconnect", "ok"), connect=True, held=old.held)
+
+
+def _reconnect_lost(table: Table, key: ModuleKey, generation: int, why: str) -> tuple[Table, tuple[Action, ...]]:
+    old = table.entries.get(key)
+    if old is None or old.held or old.generation != generation:
+        return table, (Tell(key, f"reconnect: {why}: was replaced already", "reconnect", "unchanged"),)
+    return _again(table, key, Tell(key, f"reconnect: {why}", "reconnect", "ok"), connect=True, held=False)
 
 
 def _decide_of_hold(table: Table, command: Hold | TryOnce | PutAway | Release) -> tuple[Table, tuple[Action, ...]]:

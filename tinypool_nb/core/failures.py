@@ -22,6 +22,7 @@ from tinypool_nb.errors import (
     SendTimeoutError,
     UnavailableError,
     WireFormError,
+    said,
     shown,
 )
 
@@ -81,15 +82,8 @@ def answered_error(failure: Failure) -> ModuleFailedError:
     return ModuleFailedError(f"{_whom(failure)} answered with an error: {shown_reason(failure.reason)}; see the module's own log", failure)
 
 
-def shown_reason(reason: str, most: int = 400) -> str:
-    """A foreign reason on one line, cut.
-
-    >>> shown_reason("two" + chr(10) + "lines")
-    'two lines'
-    """
-    text = " ".join(reason.split())
-    text = text if text.isprintable() else ascii(text)[1:-1]
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+shown_reason = said
+"""A foreign reason on one line, cut, for a message."""
 
 
 def _whom(failure: Failure) -> str:

@@ -94,6 +94,8 @@ class PoolOptions:
     """Whether calls are rows of the record (`pool.calls()`): some microseconds a call."""
     observer_share: float = 0.01
     """Share of one core that the observer may use at rest; its sweep period follows from it."""
+    eager_reconnect: bool = False
+    """Whether a lost module is probed, for the first minute, and connected as soon as its peer listens again, without a backoff."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.keepalive, Keepalive):
@@ -111,6 +113,7 @@ class PoolOptions:
             raise OptionsError("history", self.history, "an int from 1,000 to 1,000,000,000 rows")
         _flag("record_calls", self.record_calls)
         _between("observer_share", self.observer_share, 0.0001, 1.0)
+        _flag("eager_reconnect", self.eager_reconnect)
 
     @property
     def transport(self) -> Transport:

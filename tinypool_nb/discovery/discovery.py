@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tinypool_nb.core.discovering import Scope
 from tinypool_nb.core.keys import ModuleKey
+from tinypool_nb.core.plain import one_line
 from tinypool_nb.core.reflecting import Came
 from tinypool_nb.core.rights import MissingRight
 from tinypool_nb.core.telling import counted
@@ -51,7 +52,7 @@ class DiscoveryStatus:
         if self.synced:
             return "synced" if self.missing is None else f"synced by lists alone: {self.missing}"
         since = "not read yet" if self.stale_since is None else f"stale since {self.stale_since:%Y-%m-%d %H:%M:%S} UTC"
-        why = self.last_error if self.missing is None else str(self.missing)
+        why = one_line(self.last_error if self.missing is None else self.missing)
         return f"{since}{f': {why}' if why else ''}"
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from tinypool_nb.core.discovering import Known, Scope, Standing, observe, refused, removed, taken, wanted
 from tinypool_nb.core.events import MarkKind
 from tinypool_nb.core.keys import ModuleKey
+from tinypool_nb.core.plain import one_line
 from tinypool_nb.core.tinymodules import decode, named
 from tinypool_nb.discovery.forwards import Forwards
 from tinypool_nb.errors import ForwardError, PoolClosedError, TinypoolError
@@ -209,7 +210,7 @@ class Registry:
             return []
         except Exception as error:
             if not isinstance(error, TinypoolError):
-                log.exception("the pool did not take %s", key)
+                log.exception("the pool did not take %s", one_line(key))
             why = str(error) if isinstance(error, ForwardError) else f"the pool did not take it: {error}"
             if known is None:
                 return [Told(key, why)]
@@ -246,7 +247,8 @@ class Registry:
     def _tell(self, told: list[Told]) -> None:
         for key, text in told:
             self._journal.mark(text, kind=MarkKind.DISCOVERY, key=key)
-            log.info("%s", text if key is None else f"{key}: {text}", extra={"tinypool": {"module": None if key is None else str(key)}})
+            fields = {"module": None if key is None else str(key)}
+            log.info("%s", one_line(text if key is None else f"{key}: {text}"), extra={"tinypool": fields})
 
     def __repr__(self) -> str:
         return f"<Registry of {len(self._books)} discoveries: {len(self._placed)} modules in the pool>"

@@ -23,7 +23,7 @@ MILLISECOND = 1_000_000
 
 COLUMNS: Mapping[str, str] = {
     "kind": "text",  # channel | transition | attempt | mark | call | observation | module | resource
-    "time": "time",  # of a transition, mark, observation; end of an attempt or call; since when a module is as it is, or a resource was seen
+    "time": "time",  # of a transition, mark, observation; end of an attempt or call; since when a module is so, or when a resource was seen
     "time_ns": "int32",  # nanoseconds beyond it, 0 to 999,999
     "channel": "int32",  # its number among the rows of kind channel, counted from 0
     "namespace": "text",  # of a channel, mark, observation or resource

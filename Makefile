@@ -6,7 +6,10 @@ BIN  := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS     := $(VENV)/.tools
 
-.PHONY: help demo test test-all lint format bench pictures clean
+# Processes that share the quick tests: most of these wait for something, so one more than a small machine has cores.
+WORKERS := 3
+
+.PHONY: help demo test test-all faults lint format bench pictures clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,10 +18,13 @@ demo: $(INSTALLED) ## the main job: break three gRPC modules, and write notebook
 	$(BIN)/tinypool-nb demo
 
 test: $(TOOLS) ## the quick tests, in a few minutes
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
 
 test-all: $(TOOLS) ## every test
 	$(BIN)/python -m pytest
+
+faults: $(TOOLS) ## forty ways to go wrong, each made to happen, and what was seen of it
+	$(BIN)/python tests/faults/fault_table.py
 
 lint: $(TOOLS) ## style, types, and which room may import which
 	$(BIN)/ruff check .

@@ -54,6 +54,18 @@ def test_what_is_missing_comes_with_what_mends_it(code: int, namespace: str | No
     assert (yaml.safe_load(made.grant) or {}).get("kind") == kind
 
 
+def test_port_forward_that_is_refused_leaves_discovery_well_and_comes_with_what_mends_it() -> None:
+    forward = MissingRight(403, "create", "staging", "ada may not", "pods/portforward")
+    status = replace(WELL, missing_forward=forward)
+    assert status.health is Health.SYNCED
+    assert str(status).startswith("synced; port-forward: the API server does not let it create pods/portforward in namespace staging")
+    assert status.reason == f"port-forward: {forward.reason}"
+    assert "port-forward goes on by itself" in report(status).remedy
+    assert [rule["resources"][0] for rule in yaml.safe_load(report(status).grant)["rules"]][1:] == ["services", "pods", "pods/portforward"]
+    both = replace(status, missing=FORBIDDEN)
+    assert (both.reason, report(both).grant) == (f"{FORBIDDEN.reason}; port-forward: {forward.reason}", FORBIDDEN.role)
+
+
 def test_where_nothing_is_missing_there_is_nothing_to_be_done() -> None:
     assert (report(STALE).remedy, report(STALE).grant, report(WELL).modules) == ("", "", "1,000 modules: 1,000 registered")
 

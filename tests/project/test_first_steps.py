@@ -42,7 +42,7 @@ def test_the_demo_s_notebook_is_part_of_every_installation() -> None:
     ("target", "last", "tools"),
     [
         ("demo", "tinypool-nb demo", False),
-        ("test", 'python -m pytest -m "not slow"', True),
+        ("test", 'python -m pytest -m "not slow" -n 3 --dist loadfile', True),
         ("test-all", "python -m pytest", True),
         ("lint", "lint-imports", True),
         ("bench", "python tests/benchmarks/run.py", True),

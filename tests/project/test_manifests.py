@@ -7,6 +7,7 @@ import yaml
 
 from tinypool_nb import manifests
 from tinypool_nb.cli import main
+from tinypool_nb.core.rights import role
 from tinypool_nb.errors import OptionsError
 
 
@@ -40,6 +41,20 @@ def test_the_rights_in_all_namespaces(capsys: pytest.CaptureFixture[str]) -> Non
     assert binding["roleRef"]["kind"] == "ClusterRole"
 
 
+@pytest.mark.parametrize("where", [("--namespace", "staging"), ("--all-namespaces",)])
+def test_the_rights_to_forward_ports_besides(capsys: pytest.CaptureFixture[str], where: tuple[str, ...]) -> None:
+    _, before, _ = printed(capsys, "--print-rbac", *where)
+    account, granted, binding = printed(capsys, "--print-rbac", "--port-forward", *where)
+    assert [account["kind"], binding["roleRef"]["kind"]] == ["ServiceAccount", granted["kind"]]
+    assert granted["rules"][:1] == before["rules"]
+    assert {rule["resources"][0]: rule["verbs"] for rule in granted["rules"][1:]} == {
+        "services": ["get"],
+        "pods": ["list"],
+        "pods/portforward": ["get", "create"],
+    }
+    assert yaml.safe_load(role("staging", port_forward=True))["rules"] == granted["rules"]  # what a status tells is what is printed
+
+
 @pytest.mark.parametrize("namespace", ["", "A", "a b", "a\nkind: Secret", "-a", "a" * 64, "a.b"])
 def test_what_is_no_namespace_is_printed_nowhere(capsys: pytest.CaptureFixture[str], namespace: str) -> None:
     with pytest.raises(OptionsError, match=r"^namespace="):
@@ -49,7 +64,12 @@ def test_what_is_no_namespace_is_printed_nowhere(capsys: pytest.CaptureFixture[s
 
 
 def test_doctor_wants_to_know_what_to_print(capsys: pytest.CaptureFixture[str]) -> None:
-    for words in ([], ["--print-rbac", "--print-crd"], ["--print-rbac", "--namespace", "a", "--all-namespaces"]):
+    for words in (
+        [],
+        ["--print-rbac", "--print-crd"],
+        ["--print-rbac", "--namespace", "a", "--all-namespaces"],
+        ["--cluster", "--port-forward"],
+    ):
         with pytest.raises(SystemExit):
             main(["doctor", *words])
     assert "usage" in capsys.readouterr().err

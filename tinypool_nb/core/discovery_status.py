@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from tinypool_nb.core.discovering import Scope, Standing
+from tinypool_nb.core.plain import one_line
 from tinypool_nb.core.rights import MissingRight
 from tinypool_nb.core.telling import counted
 
@@ -42,6 +43,8 @@ class DiscoveryStatus:
     """
     resource_version: str
     """Up to which change it was read; "" before the first list."""
+    missing_forward: MissingRight | None = None
+    """What the API server refuses of port-forward; None if nothing. Its `role` grants it together with what discovery needs."""
 
     @property
     def health(self) -> Health:
@@ -54,16 +57,19 @@ class DiscoveryStatus:
 
     @property
     def reason(self) -> str:
-        """Why it is not simply synced; "" if it is."""
-        if self.missing is not None:
-            return self.missing.reason
-        return "" if self.synced else self.last_error
+        """Why it is not simply synced, and why nothing is forwarded; "" if all is well."""
+        why = self.missing.reason if self.missing is not None else "" if self.synced else self.last_error
+        forward = "" if self.missing_forward is None else f"port-forward: {self.missing_forward.reason}"
+        return "; ".join(filter(None, (why, forward)))
 
     def __str__(self) -> str:
+        return self._read() if self.missing_forward is None else f"{self._read()}; port-forward: {self.missing_forward}"
+
+    def _read(self) -> str:
         if self.synced:
             return "synced" if self.missing is None else f"synced by lists alone: {self.missing}"
         since = "not read yet" if self.stale_since is None else f"stale since {self.stale_since:%Y-%m-%d %H:%M:%S} UTC"
-        why = self.last_error if self.missing is None else str(self.missing)
+        why = one_line(self.last_error if self.missing is None else self.missing)
         return f"{since}{f': {why}' if why else ''}"
 
 
@@ -93,7 +99,7 @@ class DiscoveryReport:
     @property
     def remedy(self) -> str:
         """What to do; "" where there is nothing to be done but to wait, or nothing at all."""
-        missing = self.status.missing
+        missing = self._missing
         if missing is None:
             return ""
         if missing.status == 401:
@@ -101,13 +107,19 @@ class DiscoveryReport:
         if missing.status == 404:
             return "Install the operator, or its resource definition alone: tinypool-nb doctor --print-crd | kubectl apply -f -"
         kind = "ClusterRole" if missing.namespace is None else "Role"
-        return f"Have somebody who may apply this {kind} and bind it to you; discovery goes on by itself."
+        what = "port-forward" if self.status.missing is None else "discovery"
+        return f"Have somebody who may apply this {kind} and bind it to you; {what} goes on by itself."
 
     @property
     def grant(self) -> str:
         """The Role that would grant what is missing, as YAML; "" where none would."""
-        missing = self.status.missing
+        missing = self._missing
         return missing.role if missing is not None and missing.is_grantable else ""
+
+    @property
+    def _missing(self) -> MissingRight | None:
+        """What is to be granted first."""
+        return self.status.missing or self.status.missing_forward
 
 
 def told_standings(standings: Mapping[Standing, int]) -> str:

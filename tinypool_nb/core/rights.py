@@ -11,6 +11,20 @@ _PLAIN = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 """A namespace that YAML reads as it is; any other is quoted, so that nobody's kubeconfig adds a line to what is applied."""
 
 
+PORT_FORWARD = (
+    '  - apiGroups: [""]',
+    '    resources: ["services"]',
+    '    verbs: ["get"]',
+    '  - apiGroups: [""]',
+    '    resources: ["pods"]',
+    '    verbs: ["list"]',
+    '  - apiGroups: [""]',
+    '    resources: ["pods/portforward"]',
+    '    verbs: ["get", "create"]',
+)
+"""What port-forward needs besides. A WebSocket begins as a GET, for which older servers ask for "get", newer ones for "create" as well."""
+
+
 @dataclass(frozen=True, slots=True)
 class MissingRight:
     """Why discovery is not let in. `str` of it says what to do.
@@ -27,11 +41,13 @@ class MissingRight:
     """Where; None for all namespaces."""
     said: str
     """In the words of the server."""
+    resource: str = f"{PLURAL}.{GROUP}"
+    """Of what; what is none of the operator's is needed for port-forward."""
 
     @property
     def role(self) -> str:
         """The Role, or for all namespaces the ClusterRole, that would grant it, as YAML."""
-        return role(self.namespace)
+        return role(self.namespace, port_forward=not self.resource.endswith(GROUP))
 
     @property
     def reason(self) -> str:
@@ -44,7 +60,7 @@ class MissingRight:
             case 404:
                 return f"the API server has no {PLURAL}.{GROUP} {said}: the operator's resource definition is not installed"
             case _:
-                return f"the API server does not let it {self.verb} {PLURAL}.{GROUP} {where} {said}"
+                return f"the API server does not let it {self.verb} {self.resource} {where} {said}"
 
     @property
     def is_grantable(self) -> bool:
@@ -57,8 +73,12 @@ class MissingRight:
         return f"{self.reason}; its {'ClusterRole' if self.namespace is None else 'Role'}: .role"
 
 
-def role(namespace: str | None) -> str:
+def role(namespace: str | None, *, port_forward: bool = False) -> str:
     """The rights that discovery needs, as YAML: a Role, or a ClusterRole for all namespaces.
+
+    Args:
+        namespace: where; None for all.
+        port_forward: with those that `port_forward=True` needs.
 
     >>> print(role("tinysystems"))
     apiVersion: rbac.authorization.k8s.io/v1
@@ -82,5 +102,6 @@ def role(namespace: str | None) -> str:
             f'  - apiGroups: ["{GROUP}"]',
             f'    resources: ["{PLURAL}"]',
             '    verbs: ["get", "list", "watch"]',
+            *(PORT_FORWARD if port_forward else ()),
         ]
     )

@@ -11,6 +11,7 @@ from tinypool_nb.core.discovery_status import DiscoveryReport, DiscoveryStatus, 
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.reflecting import Came
 from tinypool_nb.core.rights import MissingRight
+from tinypool_nb.discovery.forwards import Forwards
 from tinypool_nb.discovery.lifeline import Lifeline
 from tinypool_nb.discovery.registry import Book, Registry
 from tinypool_nb.errors import NotSyncedError
@@ -26,7 +27,7 @@ SLOWEST_END = 2.0
 class Discovery:
     """Keeps a pool equal to the TinyModules of a cluster, in a thread of its own, until it or the pool is closed.
 
-    Made by `pool.discover`. Closing it leaves the modules that it registered as they are.
+    Made by `pool.discover`. Closing it leaves the modules that it registered as they are; those that it forwards leave the pool.
 
     Args:
         registry: that of the pool.
@@ -44,6 +45,8 @@ class Discovery:
         self.source = source
         self.book = book
         self.line = Lifeline()
+        self.forwards = book.forwards
+        """The local ports that lead to its modules; None without port_forward, and once another discovery took them over."""
         self._registry = registry
         self._now = now
         self._changed = changed
@@ -64,6 +67,8 @@ class Discovery:
     def status(self) -> DiscoveryStatus:
         """How it stands now: synced, stale since when, the last error, and what right is missing."""
         status = self._status
+        if self.forwards is not None and self.forwards.missing is not None:
+            status = replace(status, missing_forward=self.forwards.missing)
         if status.synced or self._heard is None:
             return status
         return replace(status, stale_since=datetime.fromtimestamp(self._heard / 1e9, UTC))
@@ -94,17 +99,36 @@ class Discovery:
             raise NotSyncedError(str(self.scope), timeout if not came else None, self.status)
 
     def close(self) -> None:
-        """End it, within a second or so; the modules that it registered stay registered. Nothing happens the second time."""
+        """End it, within a second or so. Nothing happens the second time.
+
+        The modules that it registered stay registered, except those that it forwards: nothing leads to them any more.
+        """
+        was_open = self.book.is_open
+        self.end()
+        if was_open and self.forwards is not None:
+            self._registry.cut_off(self.forwards)
+
+    def end(self) -> None:
+        """As `close`, and leave the pool as it is."""
         self.abandon()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(SLOWEST_END)
+        if self.forwards is not None:
+            self.forwards.end()
         if self.book.is_open:
             self._registry.close(self.book)
             self._changed()
 
+    def hand_over(self) -> Forwards | None:
+        """Its local ports, with the connections through them, for a discovery that replaces this one."""
+        forwards, self.forwards = self.forwards, None
+        return forwards
+
     def abandon(self) -> None:
         """As `close`, but without waiting or locking, for a finalizer."""
         self.line.cut()
+        if self.forwards is not None:
+            self.forwards.abandon()
 
     # What the reflector tells, in its thread.
 

@@ -6,7 +6,9 @@ import weakref
 from typing import TYPE_CHECKING
 
 from tinypool_nb.errors import PoolClosedError
+from tinypool_nb.notebook import explanation
 from tinypool_nb.notebook.stepping import step_verbs
+from tinypool_nb.widgets.explaining import ExplanationView
 from tinypool_nb.widgets.live import LiveTimeline
 from tinypool_nb.widgets.panel import Panel
 from tinypool_nb.widgets.register import RegisterForm
@@ -15,11 +17,15 @@ from tinypool_nb.widgets.verbs import Verbs
 from tinypool_nb.widgets.worker import Worker
 
 if TYPE_CHECKING:
+    from tinypool_nb.core.diagnosis.diagnose import Diagnosis
     from tinypool_nb.core.discovery_status import DiscoveryReport
     from tinypool_nb.core.keys import ModuleKey
     from tinypool_nb.core.options import PoolOptions
     from tinypool_nb.core.registration import Registration
     from tinypool_nb.notebook.pool import Pool
+
+LOOKING = 1.0
+"""Seconds at most that a click may have DNS, or a TLS hello, be waited for: other clicks wait meanwhile."""
 
 
 def explorer(pool: Pool) -> Panel:
@@ -28,6 +34,7 @@ def explorer(pool: Pool) -> Panel:
     sections = {
         "Timeline": LiveTimeline(journal, publisher),
         "Connections": RegisterForm(journal, publisher, worker, verbs),
+        "Explanation": ExplanationView(journal, publisher, worker, verbs),
         "Step by step": StepperWidget(journal, publisher, worker, step_verbs(pool)),
     }
     return Panel(journal, publisher, worker, verbs, sections, folded=("Step by step",))
@@ -63,6 +70,10 @@ def verbs_of(pool: Pool) -> Verbs:
         pool = reference()
         return () if pool is None else tuple(each.report() for each in pool.discoveries())
 
+    def diagnose(key: ModuleKey) -> Diagnosis:
+        pool = of("explain")
+        return explanation.explain(pool.journal, pool.options_of, key, now=pool.now()).diagnosis
+
     return Verbs(
         register=register,
         unregister=lambda key: of("unregister").unregister(key),
@@ -75,4 +86,6 @@ def verbs_of(pool: Pool) -> Verbs:
         options=options,
         discoveries=discoveries,
         listen=lambda listener: of("panel").on_discovery(listener),
+        explain=lambda key: of("explain").explain(key, timeout=LOOKING).diagnosis,
+        diagnose=diagnose,
     )

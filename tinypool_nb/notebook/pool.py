@@ -6,13 +6,13 @@ import asyncio
 import threading
 import weakref
 from itertools import count
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Literal, Self, overload
 
 import numpy as np
 
 from tinypool_nb.channels.pool import ClientPool
 from tinypool_nb.core.events import MarkKind
-from tinypool_nb.core.keys import ModuleKey
+from tinypool_nb.core.keys import ModuleKey, need_key
 from tinypool_nb.core.options import Backoff, PoolOptions, check_period
 from tinypool_nb.errors import OptionsError
 from tinypool_nb.lab import actions
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from tinypool_nb.lab.actions import Action
+    from tinypool_nb.notebook.explanation import Explanation
     from tinypool_nb.notebook.following import Following
     from tinypool_nb.notebook.live_table import LiveTable
     from tinypool_nb.notebook.stepper import Stepper
@@ -113,17 +114,6 @@ class Pool(ClientPool, Record):
         from tinypool_nb.views import channelz_frames
 
         return channelz_frames.sockets(self.channelz())
-
-    def modules(self) -> pd.DataFrame:
-        """A row a TinyModule resource that `discover` has seen: address, versions, components, labels, and what became of it.
-
-        >>> with Pool() as pool:
-        ...     list(pool.modules())[8:10]
-        ['state', 'reason']
-        """
-        from tinypool_nb.views import module_frames
-
-        return module_frames.modules(self._discoveries.known())
 
     def _registered(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Without modules that were unregistered: one may still drain its last calls, but is no connection of the pool's any more."""
@@ -249,14 +239,35 @@ class Pool(ClientPool, Record):
 
         return Following(self, self._modules.need(name))
 
+    def explain(self, name: str | ModuleKey, *, timeout: float = 2.0) -> Explanation:
+        """What is, or was, the matter with a module: findings, each with the rows that it is told from, what to do and what to read.
+
+        First it looks at what the record does not have (gRPC core's counters, what DNS says now, the environment, discovery) and records
+        that too, so that an opened recording explains the same.
+
+        Args:
+            name: the module; one that discovery saw and did not register may be asked for too.
+            timeout: seconds at most that each of DNS and a TLS hello may take.
+
+        Raises:
+            UnknownModuleError: nobody has ever seen it; with the near names.
+            AmbiguousModuleError: the bare name stands for several modules.
+
+        Example:
+            >>> with Pool() as pool:
+            ...     pool.register("http-module-v1", "127.0.0.1:50051")
+            ...     pool.explain("http-module-v1")
+            <Explanation of http-module-v1: nothing wrong: idle>
+        """
+        check_period("timeout", timeout)
+        key = need_key(dict.fromkeys((*self.known(), *(known.module.key for known in self._discoveries.known()))), name)
+        if not self.is_closed:
+            self.observe(key, timeout)
+        return super().explain(key)
+
     def backoff(self, key: ModuleKey) -> Backoff:
         """The settings by which the module's attempts are spaced."""
         return self.options_of(key).backoff
-
-    def describe(self) -> dict[str, Any]:
-        """What a recording says about itself besides its rows; no secret is among it."""
-        own = {str(key): options.as_dict() for key, options in self._modules.options.copy().items() if options != self.options}
-        return {**super().describe(), "options": self.options.as_dict(), "module_options": own}
 
     def known(self) -> tuple[ModuleKey, ...]:
         """The modules that may be asked for: all that were ever seen, those just registered included."""
@@ -290,6 +301,8 @@ class Pool(ClientPool, Record):
         """An action of a person in the lab is a mark on the modules that it is about."""
         for key in self.keys_at(action.address):
             self.journal.mark(f"lab: {action.verb}", kind=MarkKind.ACTION, key=key)
+        for key in self.keys_through(action.address):
+            self.journal.mark(f"lab: {action.verb} {action.name}", kind=MarkKind.ACTION, key=key)
 
     def __enter__(self) -> Self:
         return self

@@ -9,18 +9,25 @@ from typing import TYPE_CHECKING, Any
 from tinypool_nb.core.differences import differences
 from tinypool_nb.core.events import Mark, MarkKind
 from tinypool_nb.core.keys import ModuleKey, need_key
-from tinypool_nb.core.options import Backoff
+from tinypool_nb.core.options import Backoff, Keepalive, PoolOptions
 from tinypool_nb.errors import OptionsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     import pandas as pd
     import plotly.graph_objects as go
 
+    from tinypool_nb.core.discovering import Known
     from tinypool_nb.journal.journal import Journal
+    from tinypool_nb.journal.recording.sources import Paths
+    from tinypool_nb.notebook.explanation import Explanation
     from tinypool_nb.views.figures import Theme
     from tinypool_nb.views.frames import Since
+    from tinypool_nb.widgets.replay import Replay
+
+    Moment = str | datetime
 
 
 class Record:
@@ -30,10 +37,11 @@ class Record:
     frame is a copy of your own; `copy=False`, where it is offered, gives a read-only one at no cost.
     """
 
-    def __init__(self, journal: Journal, details: Mapping[str, Any] | None = None) -> None:
-        """`details`: what a recording says about itself (options, versions, when it was saved)."""
+    def __init__(self, journal: Journal, details: Mapping[str, Any] | None = None, resources: Iterable[Known] = ()) -> None:
+        """`details`: what a recording says about itself, `partial` if it is not whole; `resources`: what a discovery knew."""
         self.journal = journal
         self.details: Mapping[str, Any] = {} if details is None else details
+        self._resources = tuple(resources)
 
     def transitions(self, *, since: Since = None, copy: bool = True) -> pd.DataFrame:
         """Each change of a channel's state, a row each, with gRPC core's own time stamp and reason.
@@ -106,6 +114,28 @@ class Record:
 
         return frames.marks(self.journal)
 
+    def modules(self) -> pd.DataFrame:
+        """A row a TinyModule resource that `discover` saw: address, versions, components, labels, and what became of it.
+
+        It is what was last known of each; what became of them over time stands in `marks()`, as those of the kind "discovery".
+
+        >>> from tinypool_nb.journal.journal import Journal
+        >>> list(Record(Journal()).modules())[8:10]
+        ['state', 'reason']
+        """
+        from tinypool_nb.views import module_frames
+
+        return module_frames.modules(self.resources())
+
+    def resources(self) -> tuple[Known, ...]:
+        """What the discoveries know of each resource that they saw."""
+        return self._resources
+
+    @property
+    def partial(self) -> str:
+        """What of a recording is not whole, since it was not closed; "" if it is."""
+        return str(self.details.get("partial", ""))
+
     def mark(self, text: str, module: str | ModuleKey | None = None) -> Mark:
         """Label this moment on every timeline; `transitions(since=...)` takes the mark."""
         key = None if module is None else need_key(self.known(), module)
@@ -136,6 +166,29 @@ class Record:
         chosen = None if modules is None else [str(need_key(self.known(), module)) for module in modules]
         return figures.timeline(self.intervals(), self.marks(), self.calls(), now=self.now(), modules=chosen, theme=theme, width=width)
 
+    def replay(self, speed: float = 1.0) -> Replay:
+        """Play the record up to now in the live timeline's own picture, for a notebook: with a slider, any speed, and jumps to the marks.
+
+        Args:
+            speed: so many times as quickly as it was; set `.speed`, `.position` and `.playing` of what this returns at any time.
+
+        Raises:
+            OptionsError: `speed` is not a number above 0.
+
+        Example:
+            record.replay(speed=10)
+        """
+        from tinypool_nb.widgets.replay import Replay
+
+        self.catch_up()
+        return Replay(self.journal, speed=speed, playing=True)
+
+    def panel(self) -> Any:
+        """The whole record at one glance, for a notebook: the live view's picture of all of it, to look around in and to play."""
+        from tinypool_nb.widgets.replay import Replay
+
+        return Replay(self.journal)
+
     def backoff_plot(self, module: str | ModuleKey, *, theme: Theme = "light") -> go.Figure:
         """The gaps between a module's attempts against the windows that the specification gives them.
 
@@ -148,6 +201,50 @@ class Record:
         key = need_key(self.known(), module)
         transport = next((channel.transport for channel in self.journal.totals().channels if channel.key == key), "")
         return figures.backoff_plot(self.attempts(), self.backoff(key), module=str(key), transport=transport, theme=theme)
+
+    def explain(self, name: str | ModuleKey) -> Explanation:
+        """What is, or was, the matter with a module: findings, each with the rows that it is told from, what to do and what to read.
+
+        It displays itself; `findings` gives them as data, `frame()` as a DataFrame. Of an opened recording it says what could be said when
+        that was saved.
+
+        Raises:
+            UnknownModuleError: nothing was ever recorded of it; with the near names.
+            AmbiguousModuleError: the bare name stands for several modules.
+        """
+        from tinypool_nb.journal.cases import observed
+        from tinypool_nb.notebook.explanation import explain
+
+        self.catch_up()
+        return explain(
+            self.journal, self.options_of, need_key(dict.fromkeys((*self.known(), *observed(self.journal))), name), now=self.now()
+        )
+
+    def findings(self) -> pd.DataFrame:
+        """A row a finding, over all modules: cause, since when, whether it is so now, the evidence, what to do and what to read.
+
+        It is told from the record alone, with what `pool.explain` has looked at meanwhile. 1000 modules take 0.3 s, and 1 s if each
+        was lost dozens of times.
+        """
+        from tinypool_nb.notebook.explanation import all_findings
+
+        self.catch_up()
+        return all_findings(self.journal, self.options_of, now=self.now())
+
+    def observations(self) -> pd.DataFrame:
+        """What was looked at because a person asked for an explanation: DNS, sockets, calls by endpoint, the environment, discovery."""
+        from tinypool_nb.views import frames
+
+        return frames.observations(self.journal)
+
+    def options_of(self, key: ModuleKey) -> PoolOptions:
+        """The settings of a module, as far as the record tells them, but for its Tls; else the page's defaults."""
+        stored = self.details.get("module_options", {}).get(str(key)) or self.details.get("options") or {}
+        try:
+            keepalive, balancing = Keepalive(**stored.get("keepalive", {})), stored.get("load_balancing", "pick_first")
+            return PoolOptions(keepalive=keepalive, backoff=self.backoff(key), load_balancing=balancing)
+        except (OptionsError, TypeError):  # of another version, or of other people's making
+            return PoolOptions()
 
     def backoff(self, key: ModuleKey) -> Backoff:
         """The settings by which the module's attempts are spaced; the page's defaults if the record does not say."""
@@ -164,7 +261,7 @@ class Record:
         from tinypool_nb.journal import recording
 
         self.catch_up()
-        recording.save(self.journal, path, details=self.describe())
+        recording.save(self.journal, path, details=self.describe(), resources=self.resources())
 
     def describe(self) -> dict[str, Any]:
         """What a recording says about itself besides its rows."""
@@ -186,17 +283,48 @@ class Record:
         return f"<{type(self).__name__} {len(self.journal.keys())} modules: {sizes}>"
 
 
-def open_recording(path: str | PathLike[str]) -> Record:
-    """Open what `save` wrote: a Record with the same frames and figures, without a network and without grpc.
+def open_recording(path: Paths, *, start: Moment | None = None, end: Moment | None = None) -> Record:
+    """Open what `save` or `record` wrote: a Record with the same frames, figures and replay, without a network and without grpc.
+
+    Several recordings become one record. Those of one pool are put together; those of different pools continue each other where their
+    times do not overlap, with a gap in between; where they do overlap, modules of the same name are told apart as `name@file`.
+
+    Args:
+        path: a file, also one whose recording was killed (`record.partial` says so, and so does a mark); a pattern, as
+            `"runs/*.parquet"`; or a list of these.
+        start: only what happened from then on; what each module was in at that moment is a row of that moment, inferred.
+        end: only what happened up to then. Both are a text as `"2026-01-05 12:00"` (UTC, unless it says otherwise), a datetime or a
+            pandas Timestamp. What lies outside is not read, so an hour of a long recording opens quickly.
 
     Raises:
-        RecordingError: the file is no recording, is damaged, or comes from a newer version. Nothing in it is executed.
+        RecordingError: there is no such file, or it is no recording, is damaged, or comes from a newer version; or it has nothing in that
+            range. Nothing in it is executed.
+        OptionsError: `start` or `end` is no moment, or the one is after the other.
 
     Example:
-        >>> record = open_recording("incident.parquet")  # doctest: +SKIP
+        >>> record = open_recording("incident.parquet", start="2026-01-05 12:00", end="2026-01-05 13:00")  # doctest: +SKIP
         >>> record.timeline()  # doctest: +SKIP
     """
     from tinypool_nb.journal import recording
 
-    journal, details = recording.load(path)
-    return Record(journal, details)
+    given = recording.Span()
+    span = recording.Span(
+        given.start if start is None else _nanoseconds("start", start), given.end if end is None else _nanoseconds("end", end)
+    )
+    if span.start > span.end:
+        raise OptionsError("start", start, f"before end={end!s}")
+    journal, details, resources = recording.load(path, span=span)
+    return Record(journal, details, resources)
+
+
+def _nanoseconds(name: str, moment: Moment) -> int:
+    """Nanoseconds since 1970 UTC."""
+    import pandas as pd
+
+    if isinstance(moment, int | float):
+        raise OptionsError(name, moment, "a moment, as '2026-01-05 12:00'")
+    try:
+        stamp = pd.Timestamp(moment)
+        return (stamp.tz_localize("UTC") if stamp.tz is None else stamp).as_unit("ns").value
+    except (ValueError, TypeError, OverflowError) as error:
+        raise OptionsError(name, moment, f"a moment, as '2026-01-05 12:00' ({error})") from None

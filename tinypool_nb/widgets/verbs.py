@@ -3,10 +3,16 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from tinypool_nb.core.diagnosis.diagnose import Diagnosis
 from tinypool_nb.core.discovery_status import DiscoveryReport
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import PoolOptions
 from tinypool_nb.core.registration import Registration
+from tinypool_nb.errors import PoolClosedError
+
+
+def _closed(_: ModuleKey) -> Diagnosis:
+    raise PoolClosedError("explain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +40,7 @@ class Verbs:
     """How the discoveries under way stand; nothing when the pool is gone."""
     listen: Callable[[Callable[[], object]], Callable[[], object]] = lambda _: lambda: None
     """Have something called, in any thread and often, after that may have changed; what is returned ends it."""
+    explain: Callable[[ModuleKey], Diagnosis] = _closed
+    """Look what is the matter with a module, as `pool.explain` does; it may wait for DNS."""
+    diagnose: Callable[[ModuleKey], Diagnosis] = _closed
+    """The same from what is recorded already, without a look: it takes some milliseconds, and never waits."""

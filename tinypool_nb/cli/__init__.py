@@ -5,10 +5,10 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from tinypool_nb.cli import demo, doctor, metrics
+from tinypool_nb.cli import demo, doctor, metrics, report
 from tinypool_nb.errors import TinypoolError
 
-COMMANDS = (demo, metrics, doctor)
+COMMANDS = (demo, metrics, report, doctor)
 """In the order in which `--help` shows them; each has `add(commands)`."""
 
 

@@ -6,6 +6,8 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = ("tinypool-nb", "grpcio", "pandas", "plotly")
+NOTED = "tinypool_nb"
+"""The key of a notebook's metadata under which `execute` notes with what it was run: a list of short texts."""
 
 
 def versions() -> Iterator[str]:

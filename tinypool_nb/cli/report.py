@@ -25,7 +25,7 @@ def add(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("source", metavar="NOTEBOOK|RECORDING", help="an .ipynb, or what pool.save() or pool.record() wrote")
-    parser.add_argument("-o", "--out", type=Path, help="the file to write, .html or .pdf (default: named as the source, .html)")
+    parser.add_argument("-o", "--out", type=_out, help="the file to write, .html or .pdf (default: named as the source, .html)")
     parser.add_argument(
         "-p", "--parameter", action="append", default=[], type=_parameter, metavar="NAME=VALUE", help="set a parameter of the notebook"
     )
@@ -42,11 +42,8 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Make the report, and tell of it."""
-    from tinypool_nb.report.writing import check_format
-
     source: str = options.source
     out: Path = options.out or Path(f"{Path(source).stem.strip(_WILD) or 'report'}.html")
-    check_format(out)
     started = time.monotonic()
     if _is_recording(source):
         if options.parameter or options.no_execute:
@@ -105,6 +102,15 @@ def _parameter(argument: str) -> tuple[str, object]:
 
     try:
         return parse(argument)
+    except TinypoolError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _out(argument: str) -> Path:
+    from tinypool_nb.report.formats import check_format
+
+    try:
+        return check_format(Path(argument))
     except TinypoolError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

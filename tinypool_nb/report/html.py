@@ -94,7 +94,6 @@ class TinypoolPDFExporter(TinypoolHTMLExporter):
     """
 
     export_from_notebook = "tinypool report (PDF)"
-    output_mimetype = "application/pdf"
     paper = True
 
     @default("theme")

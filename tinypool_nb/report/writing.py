@@ -5,23 +5,10 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from tinypool_nb.errors import ReportError, shown
+from tinypool_nb.report.formats import check_format, is_pdf
 from tinypool_nb.report.pdf import print_pdf
 from tinypool_nb.report.recording import SECTIONS, recording_html
 from tinypool_nb.report.recording.seen import Recorded
-
-FORMATS = (".html", ".htm", ".pdf")
-
-
-def check_format(out: Path) -> None:
-    """Refuse a name that says no format.
-
-    Raises:
-        ReportError: it ends neither in .html nor in .pdf.
-    """
-    if out.suffix.lower() not in FORMATS:
-        raise ReportError(f"{shown(str(out))} was refused: a report is written as .html or as .pdf")
-
 
 def write_notebook_report(node: NotebookNode, out: Path, *, name: str) -> None:
     """Write a notebook, with what it said, as HTML or PDF: the end of `out` says which.
@@ -33,7 +20,7 @@ def write_notebook_report(node: NotebookNode, out: Path, *, name: str) -> None:
     from tinypool_nb.report.html import TinypoolHTMLExporter, TinypoolPDFExporter
 
     check_format(out)
-    exporter = TinypoolPDFExporter() if _is_pdf(out) else TinypoolHTMLExporter()
+    exporter = TinypoolPDFExporter() if is_pdf(out) else TinypoolHTMLExporter()
     content, _ = exporter.from_notebook_node(node, {"metadata": {"name": name}})
     put(out, content)
 
@@ -45,8 +32,8 @@ def write_recording_report(record: Recorded, out: Path, *, title: str, sections:
         ReportError, OSError: as `write_notebook_report`.
     """
     check_format(out)
-    page = recording_html(record, title=title, sections=sections, paper=_is_pdf(out))
-    put(out, print_pdf(page) if _is_pdf(out) else page)
+    page = recording_html(record, title=title, sections=sections, paper=is_pdf(out))
+    put(out, print_pdf(page) if is_pdf(out) else page)
 
 
 def put(out: Path, content: str | bytes) -> None:
@@ -58,7 +45,3 @@ def put(out: Path, content: str | bytes) -> None:
         partial.replace(out)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _is_pdf(out: Path) -> bool:
-    return out.suffix.lower() == ".pdf"

@@ -1,17 +1,19 @@
 """The parts of a report of a recording, each as HTML; everything foreign in them is escaped."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
 from tinypool_nb.core.codes import Code
+from tinypool_nb.core.events import Evidence
 from tinypool_nb.core.palette import PALETTES, SEVERITY
 from tinypool_nb.report import tables
 from tinypool_nb.report.plots import script_json
 from tinypool_nb.report.recording.canvas import canvas_data
 from tinypool_nb.report.recording.drawings import Drawings
-from tinypool_nb.report.recording.seen import Module, Seen
+from tinypool_nb.report.recording.seen import Module, Seen, moment_of
 from tinypool_nb.report.recording.verdict import Cause, Outcome, Verdict
 from tinypool_nb.report.tables import Cell, Head
 from tinypool_nb.views.backoff_picture import backoff_svg
@@ -25,7 +27,9 @@ MOST_ROWS = 100
 """Rows of a table of attempts, marks or failed calls; the newest."""
 
 _SECOND = 1_000_000_000
-_SYMBOLS = {Outcome.EMPTY: "–", Outcome.WELL: "✓", Outcome.RECOVERED: "◆", Outcome.WRONG: "✖"}
+_SYMBOLS = {Outcome.EMPTY: "–", Outcome.WELL: "✓", Outcome.RECOVERED: "✓", Outcome.TROUBLE: "▲", Outcome.BROKEN: "✖"}
+_ADDRESS = re.compile(r"(.*?)[:,(]?\s*(https://[^\s)]+)\)?$")
+"""What to read, and where."""
 
 
 def anchor(place: int) -> str:
@@ -57,6 +61,9 @@ class Sections:
         judged = self.judged
         at_end = f'<p class="states">At the end: {for_xml(judged.states)}.</p>' if judged.states else ""
         causes = "".join(map(self._cause, judged.causes))
+        notes = "".join(map(self._note, judged.notes))
+        if notes:
+            causes += _folded("worth knowing", f"<ul>{notes}</ul>", open_=not judged.causes)
         return (
             f'<section id="verdict" class="verdict" data-outcome="{judged.outcome}"><h2>Verdict</h2>'
             f'<p class="headline"><span class="symbol" aria-hidden="true">{_SYMBOLS[judged.outcome]}</span>{for_xml(judged.headline)}</p>'
@@ -187,18 +194,21 @@ class Sections:
 
     def _cause(self, cause: Cause) -> str:
         row = cause.example
-        since = "" if cause.since == tables.NEVER else f" since {tables.moment(cause.since).html} UTC"
-        over = "" if cause.now else " <small>(over)</small>"
+        several = f" (of {for_xml(one_line(cause.modules[0].name))})" if len(cause.modules) > 1 else ""
+        return (
+            f'<div class="cause" data-now="{str(cause.now).lower()}" data-gravity="{cause.gravity}"><h3>{_title(cause.cause, now=cause.now)}</h3>'
+            f'<p class="who">{self._who(cause)}</p><p>{for_xml(one_line(row.finding))}{several}</p>{_advice(row)}</div>'
+        )
+
+    def _note(self, cause: Cause) -> str:
+        return f"<li><strong>{_title(cause.cause, now=cause.now)}</strong>: {self._who(cause)}</li>"
+
+    def _who(self, cause: Cause) -> str:
+        """How many modules a cause was found of, when, and which."""
         named = ", ".join(self._link(module).html for module in cause.modules[:MOST_NAMES])
         rest = len(cause.modules) - MOST_NAMES
         more = f' and <a href="#modules">{rest:,} more</a>' if rest > 0 else ""
-        several = f" (of {for_xml(one_line(cause.modules[0].name))})" if len(cause.modules) > 1 else ""
-        return (
-            f'<div class="cause" data-now="{str(cause.now).lower()}"><h3>{for_xml(one_line(cause.cause))}{over}</h3>'
-            f'<p class="who">{_counted(len(cause.modules), "module")}{since}: {named}{more}</p>'
-            f"<p>{for_xml(one_line(row.finding))}{several}</p>"
-            f"{_advice(row)}</div>"
-        )
+        return f'{_counted(len(cause.modules), "module")}{_when(cause.since, cause.until)}: {named}{more}'
 
     def _link(self, module: Module) -> Cell:
         name = tables.text(module.name, 60, keep_end=True).html
@@ -253,27 +263,35 @@ def _facts(module: Module, now: int) -> str:
 
 
 def _finding(row: Any) -> str:
-    since = "" if row.since != row.since else f" since {tables.moment(row.since.value).html} UTC"  # noqa: PLR0124 - NaT
-    over = "" if row.now else " <small>(over)</small>"
-    evidence = "".join(f"<li>{for_xml(one_line(each))}</li>" for each in _lines(row.evidence))
+    evidence = "".join(f"<li>{for_xml(one_line(each))}</li>" for each in str(row.evidence).splitlines() if each.strip())
+    known = "" if str(row.known) == str(Evidence.SEEN) else f" <small>({for_xml(str(row.known))})</small>"
+    when = _when(moment_of(row.since), moment_of(row.until))
     return (
-        f'<div class="finding" data-now="{str(bool(row.now)).lower()}"><p><strong>{for_xml(one_line(row.cause))}</strong>{since}{over}: '
-        f"{for_xml(one_line(row.finding))}</p>{f'<ul>{evidence}</ul>' if evidence else ''}{_advice(row)}</div>"
+        f'<div class="finding" data-now="{str(bool(row.now)).lower()}" data-gravity="{for_xml(str(row.gravity))}">'
+        f"<p><strong>{_title(str(row.cause), now=bool(row.now))}</strong>{when}{known}. {for_xml(one_line(row.finding))}</p>"
+        f"{f'<ul>{evidence}</ul>' if evidence else ''}{_advice(row)}</div>"
     )
 
 
-def _advice(row: Any) -> str:
-    if not row.advice:
+def _title(cause: str, *, now: bool) -> str:
+    return for_xml(one_line(cause)) + ("" if now else " <small>(over)</small>")
+
+
+def _when(since: int, until: int) -> str:
+    """From when to when, in words, behind a blank."""
+    if since == tables.NEVER:
         return ""
-    see = one_line(row.see) if isinstance(row.see, str) else ""
-    link = f' <a href="{for_xml(see)}" rel="noreferrer">{for_xml(see)}</a>' if see.startswith("https://") else f" {for_xml(see)}" if see else ""
-    return f'<p class="advice"><strong>What to do:</strong> {for_xml(one_line(row.advice))}{f"<small>{link}</small>" if link else ""}</p>'
+    if until == tables.NEVER:
+        return f" since {tables.moment(since).html} UTC"
+    return f" from {tables.moment(since).html} to {tables.moment(until).html} UTC"
 
 
-def _lines(value: object) -> list[object]:
-    if isinstance(value, str):
-        return [line for line in value.splitlines() if line.strip()]
-    return list(value) if isinstance(value, Sequence) else []
+def _advice(row: Any) -> str:
+    see = one_line(row.see)
+    found = _ADDRESS.fullmatch(see)
+    link = f'<a href="{for_xml(found[2])}" rel="noreferrer">{for_xml(found[1].strip() or found[2])}</a>' if found else for_xml(see)
+    read = f" <small>{link}</small>" if see else ""
+    return f'<p class="advice"><strong>What to do:</strong> {for_xml(one_line(row.advice))}{read}</p>' if row.advice else ""
 
 
 def _reasons(attempts: pd.DataFrame) -> str:

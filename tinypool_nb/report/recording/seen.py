@@ -13,6 +13,9 @@ from tinypool_nb.report.tables import NEVER
 from tinypool_nb.views.backoff_picture import Waits, waits_of
 from tinypool_nb.views.swimlanes import nanoseconds, shown_keys
 
+BROKEN, TROUBLE, NOTE = GRAVITIES = ("broken", "trouble", "note")
+"""How bad a finding is, the worst first."""
+
 
 class Recorded(Protocol):
     """What a report asks a record for; `tinypool_nb.Record` is one."""
@@ -73,17 +76,23 @@ class Module:
     transport: str
     options: str
     findings: tuple[Any, ...]
-    """Its rows of `findings`, those that hold at the end first."""
+    """Its rows of `findings`: those that hold at the end first, then the worst."""
 
     @property
-    def is_wrong_now(self) -> bool:
-        """Whether something was wrong with it at the end."""
-        return any(each.now for each in self.findings)
+    def gravity_now(self) -> str:
+        """How bad it is at the end; "" if nothing was found."""
+        return min((str(each.gravity) for each in self.findings if each.now), key=GRAVITIES.index, default="")
+
+    @property
+    def was_wrong(self) -> bool:
+        """Whether something was wrong with it, at the end or earlier."""
+        return any(str(each.gravity) != NOTE for each in self.findings)
 
     @property
     def rank(self) -> tuple[int, int, int, int]:
         """The worst first."""
-        return -self.is_wrong_now, -bool(self.findings), -SEVERITY[self.code], -int(self.row.failures)
+        now = GRAVITIES.index(self.gravity_now) if self.gravity_now in {BROKEN, TROUBLE} else len(GRAVITIES)
+        return now, -self.was_wrong, -SEVERITY[self.code], -int(self.row.failures)
 
 
 class Seen:
@@ -157,10 +166,15 @@ class Seen:
                 since,
                 row,
                 *(_told(each) for each in settings.get(name, ("", ""))),
-                tuple(sorted(found.get(name, ()), key=lambda each: not each.now)),
+                tuple(sorted(found.get(name, ()), key=lambda each: (not each.now, GRAVITIES.index(str(each.gravity))))),
             )
             for name, code, since, row in columns
         ]
+
+
+def moment_of(time: Any) -> int:
+    """A time of a frame as nanoseconds since 1970 UTC; NEVER for NaT."""
+    return NEVER if pd.isna(time) else int(time.as_unit("ns").value)
 
 
 def _told(value: object) -> str:

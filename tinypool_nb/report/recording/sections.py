@@ -59,7 +59,9 @@ class Sections:
     def verdict(self) -> str:
         """What was wrong, since when, which modules, and what to do."""
         judged = self.judged
-        at_end = f'<p class="states">At the end: {for_xml(judged.states)}.</p>' if judged.states else ""
+        failed = int(sum(module.row.failed_calls for module in self.seen.modules))
+        called = f" {failed:,} of {_counted(int(sum(module.row.calls for module in self.seen.modules)), 'call')} failed." if failed else ""
+        at_end = f'<p class="states">At the end: {for_xml(judged.states)}.{called}</p>' if judged.states else ""
         causes = "".join(map(self._cause, judged.causes))
         notes = "".join(map(self._note, judged.notes))
         if notes:

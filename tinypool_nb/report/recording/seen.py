@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from tinypool_nb.core.diagnosis.causes import Gravity
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import Backoff
 from tinypool_nb.core.palette import SEVERITY
@@ -13,7 +14,7 @@ from tinypool_nb.report.tables import NEVER
 from tinypool_nb.views.backoff_picture import Waits, waits_of
 from tinypool_nb.views.swimlanes import nanoseconds, shown_keys
 
-BROKEN, TROUBLE, NOTE = GRAVITIES = ("broken", "trouble", "note")
+GRAVITIES = tuple(Gravity)
 """How bad a finding is, the worst first."""
 
 
@@ -81,17 +82,17 @@ class Module:
     @property
     def gravity_now(self) -> str:
         """How bad it is at the end; "" if nothing was found."""
-        return min((str(each.gravity) for each in self.findings if each.now), key=GRAVITIES.index, default="")
+        return min((Gravity(each.gravity) for each in self.findings if each.now), key=GRAVITIES.index, default="")
 
     @property
     def was_wrong(self) -> bool:
         """Whether something was wrong with it, at the end or earlier."""
-        return any(str(each.gravity) != NOTE for each in self.findings)
+        return any(each.gravity != Gravity.NOTE for each in self.findings)
 
     @property
     def rank(self) -> tuple[int, int, int, int]:
         """The worst first."""
-        now = GRAVITIES.index(self.gravity_now) if self.gravity_now in {BROKEN, TROUBLE} else len(GRAVITIES)
+        now = GRAVITIES.index(Gravity(self.gravity_now or Gravity.NOTE))
         return now, -self.was_wrong, -SEVERITY[self.code], -int(self.row.failures)
 
 
@@ -166,7 +167,7 @@ class Seen:
                 since,
                 row,
                 *(_told(each) for each in settings.get(name, ("", ""))),
-                tuple(sorted(found.get(name, ()), key=lambda each: (not each.now, GRAVITIES.index(str(each.gravity))))),
+                tuple(sorted(found.get(name, ()), key=lambda each: (not each.now, GRAVITIES.index(Gravity(each.gravity))))),
             )
             for name, code, since, row in columns
         ]

@@ -7,7 +7,8 @@ from typing import Any
 
 from tinypool_nb.core.palette import PALETTES, SEVERITY
 from tinypool_nb.core.states import State
-from tinypool_nb.report.recording.seen import BROKEN, GRAVITIES, NOTE, Module, moment_of
+from tinypool_nb.core.diagnosis.causes import Gravity
+from tinypool_nb.report.recording.seen import GRAVITIES, Module, moment_of
 from tinypool_nb.report.tables import NEVER
 
 
@@ -57,15 +58,15 @@ def verdict(modules: Sequence[Module]) -> Verdict:
     """Judge a record by the findings of its modules, which are all that it has."""
     if not modules:
         return Verdict(Outcome.EMPTY, "Nothing was recorded: no module was registered.", "", (), ())
-    found = sorted(_causes(modules), key=lambda each: (not each.now, GRAVITIES.index(each.gravity), -len(each.modules), each.since))
+    found = sorted(_causes(modules), key=lambda each: (not each.now, GRAVITIES.index(Gravity(each.gravity)), -len(each.modules), each.since))
     outcome, headline = _headline(modules)
-    causes, notes = (tuple(each for each in found if (each.gravity == NOTE) is is_note) for is_note in (False, True))
+    causes, notes = (tuple(each for each in found if (each.gravity == Gravity.NOTE) is is_note) for is_note in (False, True))
     return Verdict(outcome, headline, _states(modules), causes, notes)
 
 
 def _headline(modules: Sequence[Module]) -> tuple[Outcome, str]:
-    broken = sum(module.gravity_now == BROKEN for module in modules)
-    troubled = sum(module.gravity_now not in {BROKEN, NOTE, ""} for module in modules)
+    broken = sum(module.gravity_now == Gravity.BROKEN for module in modules)
+    troubled = sum(module.gravity_now not in {Gravity.BROKEN, Gravity.NOTE, ""} for module in modules)
     once = sum(module.was_wrong for module in modules)
     if broken:
         more = f" {troubled:,} more had trouble." if troubled else ""

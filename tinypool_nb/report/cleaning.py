@@ -21,13 +21,13 @@ Attributes = list[tuple[str, str | None]]
 
 
 def cleaned(page: str, nonce: str) -> str:
-    """The page without active content of others.
+    r"""The page without active content of others.
 
     Args:
         page: a whole HTML document.
         nonce: what the report's own scripts carry. Scripts that hold JSON, which no browser runs, stay too.
 
-    >>> cleaned('<body><p onclick="x()">a</p><script>x()</script><a href=" java\\nscript:x()">b</a></body>', "n")
+    >>> cleaned('<body><p onclick="x()">a</p><script>x()</script><a href=" java\nscript:x()">b</a></body>', "n")
     '<body><p>a</p><a>b</a></body>'
     """
     cleaner = _Cleaner(nonce)

@@ -35,7 +35,12 @@ def canvas_data(intervals: pd.DataFrame, marks: pd.DataFrame, *, now: int) -> tu
     epoch = seen.start // _SECOND
     records, texts = _records(seen, intervals.iloc[seen.segments.shown], epoch)
     placed = [
-        (mark.time - epoch * _SECOND, -1 if mark.lane is None else mark.lane, mark.kind, cut(one_line(mark.text), _REASON_LENGTH, keep_end=False))
+        (
+            mark.time - epoch * _SECOND,
+            -1 if mark.lane is None else mark.lane,
+            mark.kind,
+            cut(one_line(mark.text), _REASON_LENGTH, keep_end=False),
+        )
         for mark in seen.marks[-MOST_MARKS:]
     ]
     head = {

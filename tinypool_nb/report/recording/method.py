@@ -33,11 +33,13 @@ def method(seen: Seen, provenance: tuple[str, ...]) -> str:
     counts = seen.transitions["evidence"].value_counts()
     told = [f"{number:,} {words}" for kind, words in _EVIDENCE.items() if (number := int(counts.get(str(kind), 0)))]
     kinds = f" ({', '.join(told)})" if told else ""
-    rows = f"<p>{len(seen.transitions):,} transitions{kinds}, {len(seen.attempts):,} attempts and {len(seen.calls):,} calls stand in it.</p>"
+    rows = (
+        f"<p>{len(seen.transitions):,} transitions{kinds}, {len(seen.attempts):,} attempts and {len(seen.calls):,} calls stand in it.</p>"
+    )
     listed = "".join(f"<li>{for_xml(fact)}</li>" for fact in provenance)
     return (
         f'<section id="method"><h2>Method and gaps</h2><p>{_HOW}</p>{rows}{_gaps(seen)}{_said(seen)}'
-        f"{_settings(seen.details)}<ul class=\"provenance\">{listed}</ul></section>"
+        f'{_settings(seen.details)}<ul class="provenance">{listed}</ul></section>'
     )
 
 
@@ -46,10 +48,10 @@ def _gaps(seen: Seen) -> str:
     gaps = seen.intervals[seen.intervals["state"].isna()]
     if gaps.empty:
         return '<p class="gaps">There is no gap in it.</p>'
-    starts, ends = nanoseconds(gaps["start"]), nanoseconds(gaps["end"])
-    ends = [seen.now if end == tables.NEVER else end for end in ends.tolist()]
+    starts = nanoseconds(gaps["start"]).tolist()
+    ends = [seen.now if end == tables.NEVER else end for end in nanoseconds(gaps["end"]).tolist()]
     missed: dict[str, list[tuple[int, int]]] = {}
-    for name, start, end in zip(shown_keys(gaps), starts.tolist(), ends, strict=True):
+    for name, start, end in zip(shown_keys(gaps), starts, ends, strict=True):
         missed.setdefault(name, []).append((start, max(end - start, 0)))
     total = sum(length for found in missed.values() for _, length in found)
     rows = [

@@ -9,9 +9,7 @@ from tinypool_nb.views.wording import for_xml
 from tinypool_nb.widgets.joining import joined, style
 
 # Only scripts with the page's own nonce run. It is made of the page's content, which so cannot hold it.
-_POLICY = (
-    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-)
+_POLICY = "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 _PAPER = "@page{size:A4}"
 
@@ -36,7 +34,9 @@ def page(title: str, subtitle: Sequence[str], contents: Sequence[tuple[str, str,
     if canvas and not paper:
         live = joined().replace("export default ", "")
         scripts.append(f'<script type="module" nonce="{nonce}">{live}\n{asset("recorded.js")}</script>')
-    css = "\n".join((colour_rules(), asset("recorded.css"), asset("tables.css"), style() if canvas and not paper else "", _PAPER if paper else ""))
+    css = "\n".join(
+        (colour_rules(), asset("recorded.css"), asset("tables.css"), style() if canvas and not paper else "", _PAPER if paper else "")
+    )
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY.format(nonce=nonce)}">'

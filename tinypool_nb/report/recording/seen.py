@@ -136,7 +136,9 @@ class Seen:
     def waits_of(self, module: Module) -> Waits:
         """The waits between the module's attempts; worked out once."""
         if module.name not in self._waits:
-            self._waits[module.name] = waits_of(self.attempts_of(module), self.record.backoff(module.key)) if module.row.failures else Waits((), 0)
+            self._waits[module.name] = (
+                waits_of(self.attempts_of(module), self.record.backoff(module.key)) if module.row.failures else Waits((), 0)
+            )
         return self._waits[module.name]
 
     @property
@@ -148,29 +150,31 @@ class Seen:
     def _modules(self) -> list[Module]:
         summary, connections = self.record.summary(), self.record.connections()
         known = {str(key): key for key in self.record.known()}
-        settings = dict(zip(shown_keys(connections), zip(connections["transport"], connections["options"], strict=True), strict=True))
+        settings = {
+            str(name): (_told(transport), _told(options))
+            for name, transport, options in zip(shown_keys(connections), connections["transport"], connections["options"], strict=True)
+        }
         found: dict[str, list[Any]] = {}
-        for name, row in zip(shown_keys(self.findings), self.findings.itertuples(index=False), strict=True):
+        for name, row in zip(shown_keys(self.findings), rows_of(self.findings), strict=True):
             found.setdefault(str(name), []).append(row)
         columns = zip(
             shown_keys(summary),
             summary["state"].cat.codes.tolist(),
             nanoseconds(summary["since"]).tolist(),
-            summary.itertuples(index=False),
+            rows_of(summary),
             strict=True,
         )
-        return [
-            Module(
-                name,
-                known[name],
-                code,
-                since,
-                row,
-                *(_told(each) for each in settings.get(name, ("", ""))),
-                tuple(sorted(found.get(name, ()), key=lambda each: (not each.now, GRAVITIES.index(Gravity(each.gravity))))),
-            )
-            for name, code, since, row in columns
-        ]
+        modules = []
+        for name, code, since, row in columns:
+            transport, options = settings.get(name, ("", ""))
+            findings = sorted(found.get(name, ()), key=lambda each: (not each.now, GRAVITIES.index(Gravity(each.gravity))))
+            modules.append(Module(name, known[name], code, since, row, transport, options, tuple(findings)))
+        return modules
+
+
+def rows_of(frame: pd.DataFrame) -> list[Any]:
+    """The rows of a frame, each with its columns by name."""
+    return list(frame.itertuples(index=False))
 
 
 def moment_of(time: Any) -> int:
@@ -185,7 +189,8 @@ def _told(value: object) -> str:
 
 def _by_module(frame: pd.DataFrame) -> Mapping[str, Any]:
     """The places of each module's rows."""
-    return shown_keys(frame).groupby(shown_keys(frame), sort=False).indices if len(frame) else {}
+    keys = shown_keys(frame)
+    return {str(name): places for name, places in keys.groupby(keys, sort=False).indices.items()} if len(frame) else {}
 
 
 def _rows(frame: pd.DataFrame, places: Mapping[str, Any], name: str) -> pd.DataFrame:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from tinypool_nb.core.diagnosis.causes import Gravity
 from tinypool_nb.core.palette import PALETTES, SEVERITY
 from tinypool_nb.core.states import State
-from tinypool_nb.core.diagnosis.causes import Gravity
 from tinypool_nb.report.recording.seen import GRAVITIES, Module, moment_of
 from tinypool_nb.report.tables import NEVER
 
@@ -58,7 +58,9 @@ def verdict(modules: Sequence[Module]) -> Verdict:
     """Judge a record by the findings of its modules, which are all that it has."""
     if not modules:
         return Verdict(Outcome.EMPTY, "Nothing was recorded: no module was registered.", "", (), ())
-    found = sorted(_causes(modules), key=lambda each: (not each.now, GRAVITIES.index(Gravity(each.gravity)), -len(each.modules), each.since))
+    found = sorted(
+        _causes(modules), key=lambda each: (not each.now, GRAVITIES.index(Gravity(each.gravity)), -len(each.modules), each.since)
+    )
     outcome, headline = _headline(modules)
     causes, notes = (tuple(each for each in found if (each.gravity == Gravity.NOTE) is is_note) for is_note in (False, True))
     return Verdict(outcome, headline, _states(modules), causes, notes)

@@ -97,4 +97,5 @@ def _ends(seen: Swimlanes) -> NDArray[np.bool_]:
         return np.zeros(0, np.bool_)
     same_lane = segments.lane[1:] == segments.lane[:-1]
     followed = np.r_[same_lane & (segments.start[1:] <= segments.end[:-1]), False]
-    return ~followed & ~(seen.is_open & np.r_[~same_lane, True])
+    ends: NDArray[np.bool_] = ~followed & ~(seen.is_open & np.r_[~same_lane, True])
+    return ends

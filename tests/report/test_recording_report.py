@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from tinypool_nb.core.palette import PALETTES
 from tinypool_nb.report.writing import write_recording_report
@@ -45,8 +46,11 @@ def reports(make_record: "MakeRecord", tmp_path_factory: pytest.TempPathFactory)
     return {name: folder / f"{name}.html" for name in CASES}
 
 
-def changes_drawn(page: "Page") -> int:
-    return int(page.locator(".tinypool-live").get_attribute("data-changes") or 0)
+def drawn_changes(page: "Page") -> str:
+    """How many changes the timeline shows. The page lets nothing be evaluated from a text, so it is asked by its attributes."""
+    timeline = page.locator(".tinypool-live[data-changes]")
+    timeline.wait_for()
+    return timeline.get_attribute("data-changes") or ""
 
 
 def painted(page: "Page") -> list[str]:
@@ -77,8 +81,7 @@ def test_all_of_it_is_drawn_with_the_network_off(name: str, scheme: str, browser
     if not modules:
         assert page.locator(".verdict").get_attribute("data-outcome") == "empty"
         return
-    page.wait_for_function("document.querySelector('.tinypool-live')?.dataset.changes > 0")
-    page.wait_for_function("document.querySelector('.tinypool-live-canvas').height > 0")
+    drawn_changes(page)
     assert {PALETTES[scheme].looks[code].colour for code in (2, 3)} & {*painted(page)}  # type: ignore[index]
     drawn = page.evaluate("[...document.querySelectorAll('section.module svg path[data-state]')].map((path) => getComputedStyle(path).fill)")
     assert len(drawn) >= min(modules, 24)
@@ -108,7 +111,7 @@ def test_on_paper_the_picture_takes_the_place_of_what_is_played_with(browser: "B
 @pytest.mark.browser
 def test_names_with_markup_are_text(browser: "Browser", reports: dict[str, Path]) -> None:
     page = browser.open(reports["names"])
-    page.wait_for_function("document.querySelector('.tinypool-live')?.dataset.changes > 0")
+    drawn_changes(page)
     names = page.locator("#modules tbody th").all_inner_texts()
     keys = [f"tinysystems/{name}" if number % 3 == 1 else name for number, name in enumerate(HOSTILE)]
     shown = {cut(one_line(key), 60) for key in keys}
@@ -124,18 +127,15 @@ def test_names_with_markup_are_text(browser: "Browser", reports: dict[str, Path]
 @pytest.mark.browser
 def test_it_can_be_replayed(browser: "Browser", reports: dict[str, Path]) -> None:
     page = browser.open(reports["one"])
-    page.wait_for_function("document.querySelector('.tinypool-live')?.dataset.changes > 0")
-    everything = changes_drawn(page)
-    slider = page.get_by_label("moment of the recording")
-    slider.fill("0.1")
-    page.wait_for_function(f"document.querySelector('.tinypool-live').dataset.changes < {everything}")
-    first = page.locator(".replay-moment").inner_text()
-    assert page.locator(".replay-play").inner_text() == "Go on"
-    page.get_by_label("how fast to replay").evaluate("(select) => { select.options[0].value = '0.2'; select.selectedIndex = 0; }")  # seconds
-    page.locator(".replay-play").click()
-    page.wait_for_function(f"document.querySelector('.tinypool-live').dataset.changes == {everything}")
-    page.wait_for_function("document.querySelector('.replay-play').textContent === 'Replay'")
-    assert page.locator(".replay-moment").inner_text() > first
+    everything, timeline = drawn_changes(page), page.locator(".tinypool-live")
+    page.get_by_label("position in the recording").fill("100")
+    expect(timeline).not_to_have_attribute("data-changes", everything)
+    first = page.get_by_label("time in the recording").inner_text()
+    page.get_by_label("speed").select_option("86400")
+    page.get_by_role("button", name="Play").click()
+    expect(timeline).to_have_attribute("data-changes", everything)
+    page.get_by_role("button", name="Play").wait_for()
+    assert page.get_by_label("time in the recording").inner_text() > first
 
 
 @pytest.mark.browser
@@ -162,6 +162,6 @@ def test_tables_are_sorted_by_the_keyboard(browser: "Browser", reports: dict[str
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_is_accessible(scheme: str, browser: "Browser", reports: dict[str, Path]) -> None:
     page = browser.open(reports["one"], color_scheme=scheme)  # type: ignore[arg-type]
-    page.wait_for_function("document.querySelector('.tinypool-live')?.dataset.changes > 0")
+    drawn_changes(page)
     found = Axe().run(page)
     assert [(each["id"], [node["html"][:120] for node in each["nodes"]]) for each in found.response["violations"]] == []

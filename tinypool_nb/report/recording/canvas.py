@@ -1,4 +1,4 @@
-"""The timeline of a record for the live view's own scripts: one snapshot, as `widgets/packing.py` sends it, that stands in the page."""
+"""The timeline of a record for the player of recordings: one snapshot, as `widgets/packing.py` sends it, that stands in the page."""
 
 import base64
 from typing import Any
@@ -56,8 +56,7 @@ def canvas_data(intervals: pd.DataFrame, marks: pd.DataFrame, *, now: int) -> tu
     data = {
         "head": head,
         "records": base64.b64encode(records.tobytes()).decode(),
-        "start": seen.start - epoch * _SECOND,
-        "end": seen.end - epoch * _SECOND,
+        "span": (max(now, seen.end) - seen.start) / _SECOND,
         "look": look(),
     }
     return data, seen.note

@@ -32,7 +32,9 @@ def test_the_scripts_own_tests(node: str) -> None:
 
 @pytest.mark.parametrize("main", [MAIN, REPLAY])
 def test_joined_they_are_one_module(node: str, main: str) -> None:
-    done = subprocess.run([node, "--input-type=module", "--check"], input=joined(main), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [node, "--input-type=module", "--check"], input=joined(main), capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 

@@ -27,12 +27,16 @@ def make_record() -> MakeRecord:
     return made
 
 
-def made(names: Sequence[str], *, changes: int = 12, gaps: bool = False, calls: int = 0, broken: Callable[[int], bool] | None = None) -> Record:
+def made(
+    names: Sequence[str], *, changes: int = 12, gaps: bool = False, calls: int = 0, broken: Callable[[int], bool] | None = None
+) -> Record:
     """Modules that connect, are lost and come back; those that are broken are refused from the start, with gRPC's own backoff."""
     journal = Journal(history=10_000_000, clock=Clock(epoch=END, monotonic=lambda: 0))
     is_broken = broken or (lambda number: number % 10 == 3)
     for number, name in enumerate(names):
-        channel = ChannelIdentity(number + 1, ModuleKey("tinysystems" if number % 3 == 1 else None, name), f"127.0.0.1:{20_000 + number}", 1)
+        channel = ChannelIdentity(
+            number + 1, ModuleKey("tinysystems" if number % 3 == 1 else None, name), f"127.0.0.1:{20_000 + number}", 1
+        )
         journal.append(Mark(START + number, MarkKind.ACTION, f"register {channel.address}", channel.key))
         journal.append(Transition(START + number, channel, None, State.IDLE, "", Evidence.SEEN))
         if is_broken(number):
@@ -77,4 +81,3 @@ def _refused(journal: Journal, channel: ChannelIdentity, changes: int) -> None:
         previous = State.TRANSIENT_FAILURE
         wait = min(1.6**turn, 120.0) * (3.0 if turn == 2 else 0.9 + turn % 3 / 10)  # one of them is none that the specification allows
         time += round(wait * SECOND)
-

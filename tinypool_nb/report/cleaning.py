@@ -68,7 +68,8 @@ class _Cleaner(HTMLParser):
             self._inside.pop()
 
     def handle_data(self, data: str) -> None:
-        self._write(data)
+        # Inside of <svg> and <math> a style is markup to a browser; to CSS this is the same.
+        self._write(data.replace("<", "\\3c ") if self._in_body and self.cdata_elem == "style" else data)
 
     def handle_entityref(self, name: str) -> None:
         self._write(f"&{name};")

@@ -50,7 +50,7 @@ class Sections:
         self.paper = paper
         self.detailed = seen.modules[:detailed]
         self._places = {module.name: place for place, module in enumerate(self.detailed)}
-        self._drawings = Drawings()
+        self._drawings = Drawings(paper=paper)
         self._has_gaps = any(module.row.gap > 0 for module in seen.modules)
 
     def verdict(self) -> str:

@@ -13,6 +13,8 @@ _EMPTY = frozenset({"frame", "embed", "link", "meta", "base"})
 """Those among them that have no end tag."""
 _ADDRESSES = frozenset({"href", "src", "xlink:href", "action", "formaction", "data", "poster", "from", "to", "values", "by"})
 _RUNS = re.compile(r"(javascript|vbscript|data:(?!image/|font/|audio/|video/))", re.IGNORECASE)
+_NAME = re.compile(r"[a-z][a-z0-9:._-]*")
+"""Of elements; nobody needs others."""
 _BLANKS = re.compile(r"[\x00-\x20]+")
 _BAD_ATTRIBUTES = frozenset({"srcdoc", "formaction", "ping", "http-equiv", "nonce"})
 _DATA = "application/json"
@@ -63,13 +65,17 @@ class _Cleaner(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if not self._inside:
-            self.kept.append(f"</{tag}>")
+            if _NAME.fullmatch(tag):
+                self.kept.append(f"</{tag}>")
         elif tag == self._inside[-1]:
             self._inside.pop()
 
     def handle_data(self, data: str) -> None:
-        # Inside of <svg> and <math> a style is markup to a browser; to CSS this is the same.
-        self._write(data.replace("<", "\\3c ") if self._in_body and self.cdata_elem == "style" else data)
+        if self.cdata_elem not in {"script", "style"}:
+            data = data.replace("<", "&lt;")  # what begins no tag here shall begin none anywhere
+        elif self._in_body and self.cdata_elem == "style":
+            data = data.replace("<", "\\3c ")  # inside of <svg> and <math> a style is markup to a browser; to CSS this is the same
+        self._write(data)
 
     def handle_entityref(self, name: str) -> None:
         self._write(f"&{name};")
@@ -88,6 +94,8 @@ class _Cleaner(HTMLParser):
             self.kept.append(text)
 
     def _is_gone(self, tag: str, attrs: Attributes) -> bool:
+        if not _NAME.fullmatch(tag):
+            return True
         if tag not in _GONE or not self._in_body:
             return False
         if tag != "script":

@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -155,3 +157,19 @@ def test_a_chromium_that_does_not_print_is_ended_and_told_of(script: str, tmp_pa
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     with pytest.raises(ReportError, match=r"printed no PDF; it said: 'no display|within 0\.5 s"):
         pdf.print_pdf("<p>x</p>", timeout=0.5)
+
+
+@pytest.mark.usefixtures("chromium_there")
+def test_nbconvert_prints_one_too(notebook: Path) -> None:
+    exporter = "tinypool_nb.report.html.TinypoolPDFExporter"  # its short name is an entry point, which tests/project resolves
+    command = [sys.executable, "-m", "nbconvert", "--to", exporter, "--output", "printed", str(notebook)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (notebook.parent / "printed.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_record_writes_its_own_report(make_record: "MakeRecord", tmp_path: Path) -> None:
+    make_record(["only"]).report(tmp_path / "own.html")
+    assert "<h1>own</h1>" in (tmp_path / "own.html").read_text(encoding="utf-8")
+    with pytest.raises(ReportError, match=r"as \.html or as \.pdf"):
+        make_record(["only"]).report(tmp_path / "own.doc")

@@ -75,3 +75,13 @@ def test_a_page_says_what_made_it_and_asks_for_nothing(make_record: "MakeRecord"
     assert "grpcio " in page
     assert "default-src 'none'" in page
     assert page.count("<script nonce=") + page.count('<script type="module" nonce=') == (0 if paper else 2)
+
+
+def test_a_recording_that_is_not_whole_says_so_first(make_record: "MakeRecord") -> None:
+    record = make_record(NAMES)
+    page = recording_html(record, title="t", paper=True)
+    assert "is not whole" not in page
+    record.details = {**record.details, "partial": "run.parquet: not closed, 3 rows were missed <b>"}
+    page = recording_html(record, title="t", paper=True)
+    told = page.index("<strong>The recording is not whole</strong>: run.parquet: not closed, 3 rows were missed &lt;b&gt;.")
+    assert told < page.index('<section id="timeline">')

@@ -66,8 +66,15 @@ class Sections:
         return (
             f'<section id="verdict" class="verdict" data-outcome="{judged.outcome}"><h2>Verdict</h2>'
             f'<p class="headline"><span class="symbol" aria-hidden="true">{_SYMBOLS[judged.outcome]}</span>{for_xml(judged.headline)}</p>'
-            f"{at_end}{causes}</section>"
+            f"{at_end}{self._partial()}{causes}</section>"
         )
+
+    def _partial(self) -> str:
+        """That the recording is not whole, if it is not: what is missing at its end may be what mattered."""
+        partial = self.seen.details.get("partial")
+        if not partial:
+            return ""
+        return f'<p class="partial"><strong>The recording is not whole</strong>: {for_xml(one_line(partial))}. What came later is not in it.</p>'
 
     def timeline(self) -> str:
         """Who was in which state when: on a screen to be explored and replayed, else a picture."""

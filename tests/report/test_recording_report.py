@@ -69,8 +69,8 @@ def painted(page: "Page") -> list[str]:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in {"gaps", "many"})) for name in CASES])
 def test_all_of_it_is_drawn_with_the_network_off(name: str, scheme: str, browser: "Browser", reports: dict[str, Path]) -> None:
     page = browser.open(reports[name], color_scheme=scheme)  # type: ignore[arg-type]
     modules = len(CASES[name][0])
@@ -162,7 +162,7 @@ def test_tables_are_sorted_by_the_keyboard(browser: "Browser", reports: dict[str
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
 def test_it_is_accessible(scheme: str, browser: "Browser", reports: dict[str, Path]) -> None:
     page = browser.open(reports["one"], color_scheme=scheme)  # type: ignore[arg-type]
     drawn_changes(page)

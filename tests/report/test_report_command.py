@@ -130,6 +130,7 @@ def test_a_recording_is_printed_with_its_timelines_as_vectors(recording: Path, t
     assert not re.search(rb"/Subtype\s*/Image", printed)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("chromium_there")
 def test_a_notebook_is_printed_with_its_plots_as_vectors(tmp_path: Path) -> None:
     figure = {"data": [{"type": "bar", "y": [1, 2]}], "layout": {"title": {"text": "A plot"}}}
@@ -159,6 +160,7 @@ def test_a_chromium_that_does_not_print_is_ended_and_told_of(script: str, tmp_pa
         pdf.print_pdf("<p>x</p>", timeout=0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("chromium_there")
 def test_nbconvert_prints_one_too(notebook: Path) -> None:
     exporter = "tinypool_nb.report.html.TinypoolPDFExporter"  # its short name is an entry point, which tests/project resolves

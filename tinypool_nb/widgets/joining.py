@@ -14,7 +14,7 @@ _EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
 
 @cache
 def joined(main: str = MAIN) -> str:
-    """`main` and all that it needs: the scripts in the order in which they need each other, each once, without the lines by which they import and export.
+    """`main` and all that it needs: scripts in the order of need, each once, without the lines by which they import and export.
 
     So a script imports names from `./other.js` in one line each, and no two scripts define the same name (`node` refuses that).
 

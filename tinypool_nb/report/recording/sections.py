@@ -74,7 +74,8 @@ class Sections:
         partial = self.seen.details.get("partial")
         if not partial:
             return ""
-        return f'<p class="partial"><strong>The recording is not whole</strong>: {for_xml(one_line(partial))}. What came later is not in it.</p>'
+        said = for_xml(one_line(partial))
+        return f'<p class="partial"><strong>The recording is not whole</strong>: {said}. What came later is not in it.</p>'
 
     def timeline(self) -> str:
         """Who was in which state when: on a screen to be explored and replayed, else a picture."""

@@ -32,9 +32,9 @@ export class ReplayView extends TimelineView {
     const bar = element(
       "div",
       { class: "tinypool-live-bar tinypool-live-player" },
-      this.step("⏮", "To the mark before", -1),
+      this.step("‹ mark", "To the mark before", -1),
       this.slider,
-      this.step("⏭", "To the next mark", 1),
+      this.step("mark ›", "To the next mark", 1),
       this.speed,
       this.time,
     );
@@ -116,11 +116,10 @@ export class ReplayView extends TimelineView {
   follows() {
     const now = this.source.now();
     const { begin, end } = this.source;
-    if (this.moved !== this.source.moves) {
-      this.moved = this.source.moves;
-      this.changed();
-      if (!this.moved && this.source.model.get("playing")) this.keep(); // it came to its end
-    }
+    const played = this.moved;
+    this.moved = this.source.moves;
+    if (played !== undefined && played !== this.moved) this.changed();
+    if (played && !this.moved && this.source.model.get("playing")) this.keep(); // it came to its end
     const value = String(Math.round(((now - begin) / Math.max(1, end - begin)) * NOTCHES));
     if (this.slider.value !== value && !this.slider.matches(":active")) this.slider.value = value;
     const told = `${timeText(now, this.store.epoch).slice(0, 21)} UTC · ${durationText(now - begin)} of ${durationText(end - begin)}`;

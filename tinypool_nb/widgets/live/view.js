@@ -179,6 +179,7 @@ export class TimelineView {
     this.chosen = chosen ? this.lanes.findIndex((lane) => lane.name === chosen.name) : -1;
     const transports = new Map(this.store.lanes.map((lane) => [lane, lane.count ? this.store.channels[lane.channels[lane.count - 1]].transport : ""]));
     const kinds = new Set(transports.values());
+    kinds.delete(""); // of one that has no row yet nobody knows
     this.tagged = new Set(kinds.size > 1 ? this.store.lanes.filter((lane) => transports.get(lane) === "plaintext") : []);
   }
 

@@ -29,12 +29,14 @@ HOSTILE = (
     "<base href='https://spy.example'>",
     "<form action='https://spy.example'><button formaction='javascript:1'>x</button></form>",
     f"<div class='tinypool-plot'><script type='application/json'>{{\"data\": []}}</script><script nonce='guess'>{PWN}</script></div>",
+    "<div class='tinypool-plot'></div><p id='tinypool-colours'>no JSON</p>",
 )
 
 
 def notebook() -> nbformat.NotebookNode:
     outputs = [new_output("display_data", {"text/html": each}) for each in HOSTILE]
     outputs.append(new_output("display_data", {"application/javascript": PWN, "text/plain": "the script's text"}))
+    outputs.append(new_output("display_data", {"application/vnd.plotly.v1+json": {"data": [{"y": [1]}], "layout": {}}}))
     outputs.append(new_output("display_data", {"text/latex": f"$x$<script>{PWN}</script>"}))
     outputs.append(new_output("display_data", {"image/svg+xml": f"<svg xmlns='http://www.w3.org/2000/svg'><script>{PWN}</script></svg>"}))
     cells = [new_markdown_cell(each) for each in HOSTILE]
@@ -57,6 +59,7 @@ def test_nothing_runs_and_nobody_complains_but_of_what_was_asked_for(browser: "B
     assert opened.evaluate("window.pwned") is None
     assert opened.locator("iframe, base, main meta, [onerror], [onload], [ontoggle], [srcdoc]").count() == 0
     assert opened.get_by_text("the script's text").is_visible()
+    assert opened.locator(".js-plotly-plot .main-svg").count() > 0
     assert opened.locator(".tinypool-contents a").count() == 3
     browser.errors.clear()  # pictures that are not there
 

@@ -38,12 +38,24 @@ CASES = {
 }
 
 
+class Reports(dict[str, Path]):
+    """The report of each case, written when it is first asked for."""
+
+    def __init__(self, make_record: "MakeRecord", folder: Path) -> None:
+        super().__init__()
+        self._make_record = make_record
+        self._folder = folder
+
+    def __missing__(self, name: str) -> Path:
+        modules, options = CASES[name]
+        self[name] = self._folder / f"{name}.html"
+        write_recording_report(self._make_record(modules, **options), self[name], title=f"{name}.parquet")
+        return self[name]
+
+
 @pytest.fixture(scope="module")
-def reports(make_record: "MakeRecord", tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("recorded")
-    for name, (modules, options) in CASES.items():
-        write_recording_report(make_record(modules, **options), folder / f"{name}.html", title=f"{name}.parquet")
-    return {name: folder / f"{name}.html" for name in CASES}
+def reports(make_record: "MakeRecord", tmp_path_factory: pytest.TempPathFactory) -> Reports:
+    return Reports(make_record, tmp_path_factory.mktemp("recorded"))
 
 
 def drawn_changes(page: "Page") -> str:
@@ -71,7 +83,7 @@ def painted(page: "Page") -> list[str]:
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in {"gaps", "many"})) for name in CASES])
-def test_all_of_it_is_drawn_with_the_network_off(name: str, scheme: str, browser: "Browser", reports: dict[str, Path]) -> None:
+def test_all_of_it_is_drawn_with_the_network_off(name: str, scheme: str, browser: "Browser", reports: Reports) -> None:
     page = browser.open(reports[name], color_scheme=scheme)  # type: ignore[arg-type]
     modules = len(CASES[name][0])
     assert page.locator("h1").inner_text() == f"{name}.parquet"
@@ -91,14 +103,14 @@ def test_all_of_it_is_drawn_with_the_network_off(name: str, scheme: str, browser
 
 
 @pytest.mark.browser
-def test_patterns_of_one_drawing_are_not_those_of_another(browser: "Browser", reports: dict[str, Path]) -> None:
+def test_patterns_of_one_drawing_are_not_those_of_another(browser: "Browser", reports: Reports) -> None:
     page = browser.open(reports["gaps"])
     ids: list[str] = page.eval_on_selector_all("[id]", "all => all.map((one) => one.id)")
     assert len(ids) == len(set(ids))
 
 
 @pytest.mark.browser
-def test_on_paper_the_picture_takes_the_place_of_what_is_played_with(browser: "Browser", reports: dict[str, Path]) -> None:
+def test_on_paper_the_picture_takes_the_place_of_what_is_played_with(browser: "Browser", reports: Reports) -> None:
     page = browser.open(reports["gaps"], color_scheme="dark")
     assert page.locator(".recorded-timeline").is_visible()
     assert not page.locator(".on-paper").is_visible()
@@ -111,7 +123,7 @@ def test_on_paper_the_picture_takes_the_place_of_what_is_played_with(browser: "B
 
 
 @pytest.mark.browser
-def test_names_with_markup_are_text(browser: "Browser", reports: dict[str, Path]) -> None:
+def test_names_with_markup_are_text(browser: "Browser", reports: Reports) -> None:
     page = browser.open(reports["names"])
     drawn_changes(page)
     names = page.locator("#modules tbody th").all_inner_texts()
@@ -127,7 +139,7 @@ def test_names_with_markup_are_text(browser: "Browser", reports: dict[str, Path]
 
 
 @pytest.mark.browser
-def test_it_can_be_replayed(browser: "Browser", reports: dict[str, Path]) -> None:
+def test_it_can_be_replayed(browser: "Browser", reports: Reports) -> None:
     page = browser.open(reports["one"])
     everything, timeline = drawn_changes(page), page.locator(".tinypool-live")
     page.get_by_label("position in the recording").fill("100")
@@ -142,7 +154,7 @@ def test_it_can_be_replayed(browser: "Browser", reports: dict[str, Path]) -> Non
 
 
 @pytest.mark.browser
-def test_tables_are_sorted_by_the_keyboard(browser: "Browser", reports: dict[str, Path]) -> None:
+def test_tables_are_sorted_by_the_keyboard(browser: "Browser", reports: Reports) -> None:
     page = browser.open(reports["gaps"])
     head = page.locator("#modules thead th").first
     head.locator("button").focus()
@@ -163,7 +175,7 @@ def test_tables_are_sorted_by_the_keyboard(browser: "Browser", reports: dict[str
 
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
-def test_it_is_accessible(scheme: str, browser: "Browser", reports: dict[str, Path]) -> None:
+def test_it_is_accessible(scheme: str, browser: "Browser", reports: Reports) -> None:
     page = browser.open(reports["one"], color_scheme=scheme)  # type: ignore[arg-type]
     drawn_changes(page)
     found = Axe().run(page)

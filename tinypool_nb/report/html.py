@@ -34,6 +34,8 @@ class TinypoolHTMLExporter(HTMLExporter):
     """
 
     export_from_notebook = "tinypool report (HTML, offline)"
+    paper = False
+    """Whether it is for a printer: as wide as the paper, without what can only be used on a screen."""
 
     @default("template_name")
     def _template_name_default(self) -> str:
@@ -62,9 +64,6 @@ class TinypoolHTMLExporter(HTMLExporter):
         resources["asset"] = asset
         resources["paper"] = self.paper
         return resources
-
-    paper = False
-    """Whether it is for a printer: as wide as the paper, without what can only be used on a screen."""
 
     def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **options: Any) -> tuple[Any, Any]:
         """Convert a notebook: the page, and what nbconvert knows of it."""

@@ -17,8 +17,8 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "report",
         help="make a report of a notebook or of a recording: one file, HTML or PDF",
-        description="Runs a notebook from the top and writes it as one file that needs no network; or writes the ready report of a "
-        "recording: what was wrong, since when, which modules, and what that rests on.",
+        description="Runs a notebook from the top and writes it as one file that needs no network;\n"
+        "or writes the ready report of a recording: what was wrong, since when, which modules,\nand what that rests on.",
         epilog="examples:  tinypool-nb report incident.parquet -o incident.html\n"
         "           tinypool-nb report review.ipynb -o review.pdf -p recording=incident.parquet -p modules=\"['http-module-v1']\"\n"
         "           tinypool-nb report review.ipynb --no-execute",

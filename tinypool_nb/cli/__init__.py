@@ -5,10 +5,8 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from tinypool_nb.cli import demo, doctor, metrics, record, replay
-from tinypool_nb.errors import TinypoolError
+from tinypool_nb.cli import demo, doctor, metrics, record, replay, report
 
-COMMANDS = (demo, record, replay, metrics, doctor)
 """In the order in which `--help` shows them; each has `add(commands)`."""
 
 

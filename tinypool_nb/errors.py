@@ -245,6 +245,10 @@ class ReportError(TinypoolError, RuntimeError):
     """A notebook could not be executed or exported. The message names the cell and what it said."""
 
 
+class ExerciseError(TinypoolError, ValueError):
+    """The course has no such exercise, hint or notebook. The message names those that there are."""
+
+
 def shown(value: object, most: int = 80) -> str:
     """The value as text for a message: its repr, cut to `most` characters, control characters escaped.
 

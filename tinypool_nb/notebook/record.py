@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from tinypool_nb.journal.journal import Journal
+    from tinypool_nb.notebook.diagram import StateDiagram
     from tinypool_nb.views.figures import Theme
     from tinypool_nb.views.frames import Since
 
@@ -135,6 +136,17 @@ class Record:
         modules = [modules] if isinstance(modules, str) else modules
         chosen = None if modules is None else [str(need_key(self.known(), module)) for module in modules]
         return figures.timeline(self.intervals(), self.marks(), self.calls(), now=self.now(), modules=chosen, theme=theme, width=width)
+
+    def state_diagram(self, *, theme: Theme | None = None) -> StateDiagram:
+        """The five states, with the ways that the recorded modules have walked, and how often each.
+
+        Args:
+            theme: "light" or "dark"; by default that of the page.
+        """
+        from tinypool_nb.notebook.diagram import StateDiagram
+        from tinypool_nb.views.state_diagram import walked
+
+        return StateDiagram(walked(self.transitions(copy=False)), theme=theme)
 
     def backoff_plot(self, module: str | ModuleKey, *, theme: Theme = "light") -> go.Figure:
         """The gaps between a module's attempts against the windows that the specification gives them.

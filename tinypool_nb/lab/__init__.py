@@ -15,20 +15,48 @@ if TYPE_CHECKING:
     from tinypool_nb.lab.certificates import TlsMode
     from tinypool_nb.lab.cluster.api import Api
     from tinypool_nb.lab.cluster.settings import Kubernetes
+    from tinypool_nb.lab.dns import Dns, DnsFailure, Query
+    from tinypool_nb.lab.faults import Fault, Faults
     from tinypool_nb.lab.flapping import FlappingServer
     from tinypool_nb.lab.lab import Lab
     from tinypool_nb.lab.modules import Module, Replica
-    from tinypool_nb.lab.servers import ServerState
+    from tinypool_nb.lab.proxies import Proxy, ProxyCounts
+    from tinypool_nb.lab.servers import ServerKind, ServerState
 
-__all__ = ["Api", "FlappingServer", "Kubernetes", "Lab", "Module", "Replica", "ServerState", "TlsMode"]
+__all__ = [
+    "Api",
+    "Dns",
+    "DnsFailure",
+    "Fault",
+    "Faults",
+    "FlappingServer",
+    "Kubernetes",
+    "Lab",
+    "Module",
+    "Proxy",
+    "ProxyCounts",
+    "Query",
+    "Replica",
+    "ServerKind",
+    "ServerState",
+    "TlsMode",
+]
 
 _HOMES = {
     "Api": "cluster.api",
+    "Dns": "dns",
+    "DnsFailure": "dns",
+    "Fault": "faults",
+    "Faults": "faults",
     "FlappingServer": "flapping",
     "Kubernetes": "cluster.settings",
     "Lab": "lab",
     "Module": "modules",
+    "Proxy": "proxies",
+    "ProxyCounts": "proxies",
+    "Query": "dns",
     "Replica": "modules",
+    "ServerKind": "servers",
     "ServerState": "servers",
     "TlsMode": "certificates",
 }

@@ -17,7 +17,8 @@ class Action(NamedTuple):
     """
 
     verb: str
-    """start, kill, stop, freeze, thaw, restart, move or remove; the API server has some more, such as refuse."""
+    """start, kill, stop, freeze, thaw, restart, move or remove; a fault, such as `blackhole`, and `blackhole healed`; the API server has
+    some more, such as refuse."""
     name: str
     """The module's name, as in `Lab.start(name)`."""
     address: str

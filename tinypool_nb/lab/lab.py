@@ -3,19 +3,24 @@
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
+from tinypool_nb.core.addresses import parse_address
 from tinypool_nb.core.keys import parse_key
-from tinypool_nb.errors import LabError, OptionsError, shown
+from tinypool_nb.errors import AddressError, LabError, OptionsError, shown
 from tinypool_nb.lab.actions import Action, announce
 from tinypool_nb.lab.certificates import Certificates, TlsMode
+from tinypool_nb.lab.checks import check_int, check_loopback, check_seconds
 from tinypool_nb.lab.cluster.settings import Kubernetes
+from tinypool_nb.lab.dns import Dns
 from tinypool_nb.lab.modules import Module
 from tinypool_nb.lab.ports import PORTS, Ports
 from tinypool_nb.lab.processes import Processes
-from tinypool_nb.lab.servers import Server, ServerSettings, started
+from tinypool_nb.lab.proxies import Proxy, Relay
+from tinypool_nb.lab.servers import Server, ServerKind, ServerSettings, started
 
 if TYPE_CHECKING:
     from tinypool_nb.lab.cluster.api import Api
@@ -115,6 +120,11 @@ class Lab:
         min_ping_interval: float = 5.0,
         tls: TlsMode | str | bool | None = None,
         namespace: str | None = None,
+        proxied: bool = False,
+        host: str = "127.0.0.1",
+        kind: ServerKind | str = ServerKind.GRPC,
+        max_connection_age: float | None = None,
+        max_message_bytes: int | None = None,
     ) -> Module:
         """Start a module and wait until it serves; with `kubernetes=True` there is a resource that tells its address then.
 
@@ -122,10 +132,17 @@ class Lab:
             name: what it is called here and in its answers.
             port: where; None takes a free one. With replicas, the first of as many consecutive ports.
             replicas: how many servers stand behind its address.
-            min_ping_interval: seconds between two keepalive pings that it permits; the modules in the field permit 5.
+            min_ping_interval: seconds between two keepalive pings that it permits; the modules in the field permit 5. Who pings more
+                often gets GOAWAY `too_many_pings`.
             tls: None or False serves plaintext; True or "server" serves TLS, "mutual" asks clients for a certificate too. Bad on
                 purpose: "expired", "other name" and "other CA" (see `TlsMode`). `module.tls` is what connects.
             namespace: of its resource; None is the lab's, which is tinysystems unless told otherwise.
+            proxied: whether a proxy stands in front of it, so that `module.faults` can break what is on the way. Its address is the
+                proxy's then.
+            host: the address of the loopback to listen at, for example 127.0.0.2 (which macOS does not have by itself).
+            kind: "grpc", or "http/1.1" for a server that knows no HTTP/2 and answers every request 400.
+            max_connection_age: seconds after which each connection gets GOAWAY, as of a server that recycles them; None: never.
+            max_message_bytes: the longest message that it takes; None: gRPC's own limit, 4 MiB.
 
         Raises:
             ModuleNameError: the name is refused; with `kubernetes=True` it must be a resource's name.
@@ -133,7 +150,8 @@ class Lab:
             LabError: it did not start, for example since another process has the port, or a module of this name is there already.
         """
         with self._starting:
-            return self._start([name], port, replicas, min_ping_interval, TlsMode.parse(tls), namespace=namespace)[0]
+            settings = _settings(min_ping_interval, host, kind, max_connection_age, max_message_bytes)
+            return self._start([name], settings, port, replicas, tls=tls, namespace=namespace, proxied=proxied)[0]
 
     def start_all(
         self,
@@ -143,35 +161,92 @@ class Lab:
         min_ping_interval: float = 5.0,
         tls: TlsMode | str | bool | None = None,
         namespace: str | None = None,
+        proxied: bool = False,
+        host: str = "127.0.0.1",
+        kind: ServerKind | str = ServerKind.GRPC,
+        max_connection_age: float | None = None,
+        max_message_bytes: int | None = None,
     ) -> tuple[Module, ...]:
         """Start several modules at the same time and wait until all serve; see `start`."""
         with self._starting:
-            return self._start(list(names), None, replicas, min_ping_interval, TlsMode.parse(tls), namespace=namespace)
+            settings = _settings(min_ping_interval, host, kind, max_connection_age, max_message_bytes)
+            return self._start(list(names), settings, None, replicas, tls=tls, namespace=namespace, proxied=proxied)
+
+    def proxy(self, address: str, *, host: str = "127.0.0.1", port: int | None = None) -> Proxy:
+        """Put a proxy in front of any address, so that `proxy.faults` can break what is on the way.
+
+            proxy = lab.proxy("10.0.0.7:50051")
+            pool.register("http-module-v1", proxy.address)
+
+        Args:
+            address: where its connections lead: one host and port.
+            host: the address of the loopback that it listens at.
+            port: where; None takes a free one.
+
+        Raises:
+            AddressError: the address is refused, or is several.
+            OptionsError: a setting is refused.
+            LabError: the port is not to be had.
+        """
+        target = parse_address(address)
+        if len(target.endpoints) != 1 or target.name_server is not None:
+            raise AddressError(address, "a proxy leads to one host and port, such as '127.0.0.1:50051'")
+        check_loopback("host", host)
+        if port is not None:
+            check_int("port", port, 1, 65_535)
+        return self._relay.open(target.endpoints[0], host, port)
+
+    def dns(self, *, port: int | None = None) -> Dns:
+        """Start a DNS server, whose records can be changed while it runs.
+
+            dns = lab.dns()
+            dns.set("modules.test", ["127.0.0.1", "127.0.0.2"])
+            pool.register("http-module-v1", dns.target("modules.test", 50051))
+
+        Args:
+            port: where; None takes a free one.
+
+        Raises:
+            OptionsError: `port` is refused.
+            LabError: it did not start.
+        """
+        if port is not None:
+            check_int("port", port, 1, 65_535)
+        return Dns(self._processes, self._ports, port)
+
+    @cached_property
+    def _relay(self) -> Relay:
+        return Relay(self._processes, self._ports)
 
     @cached_property
     def _certificates(self) -> Certificates:
         return Certificates()
 
     def _start(
-        self, names: list[str], port: int | None, replicas: int, min_ping_interval: float, mode: TlsMode | None, *, namespace: str | None
+        self,
+        names: list[str],
+        common: ServerSettings,
+        port: int | None,
+        replicas: int,
+        *,
+        tls: TlsMode | str | bool | None,
+        namespace: str | None,
+        proxied: bool,
     ) -> tuple[Module, ...]:
         self._check_names(names, namespace)
-        _check("replicas", replicas, 1, 100)
+        check_int("replicas", replicas, 1, 100)
         if port is not None:
-            _check("port", port, 1, 65_536 - replicas)
-        if isinstance(min_ping_interval, bool) or not isinstance(min_ping_interval, int | float) or not 0 < min_ping_interval <= 86_400:
-            raise OptionsError("min_ping_interval", min_ping_interval, "a number of seconds, more than 0 and at most 86400")
+            check_int("port", port, 1, 65_536 - replicas)
+        mode = TlsMode.parse(tls)
+        if mode is not None and common.kind is not ServerKind.GRPC:
+            raise OptionsError("tls", tls, f"None: a server of the kind {common.kind} serves plaintext alone")
         identity = None if mode is None else self._certificates.server(mode)
         launched = [
             Server(
                 self._processes,
-                ServerSettings(
-                    name=name,
-                    replica=replica,
-                    ports=self._ports.draw() if port is None else (port + replica,),
-                    min_ping_interval=min_ping_interval,
-                ),
+                replace(common, name=name, replica=replica, ports=self._ports.draw() if port is None else (port + replica,)),
                 identity,
+                relay=self._relay if proxied else None,
             )
             for name in names
             for replica in range(replicas)
@@ -185,7 +260,7 @@ class Lab:
             resource = None if self._cluster is None else self._cluster.publication(name, namespace)
             module = Module(name, servers, self._ports, tls=client, resource=resource, forget=weakref.WeakMethod(self._forget))
             self._modules[name] = module
-            self._ports.taken.update(module.ports)
+            self._ports.taken.update(*(server.ports for server in servers))
             announce(Action("start", name, module.address))
             modules.append((module, resource))
         for module, resource in modules:  # all of them run and are known by now, whatever becomes of this
@@ -206,7 +281,7 @@ class Lab:
             raise LabError(f"{shown(names)} holds a name twice")
 
     def _forget(self, name: str) -> None:
-        self._ports.taken.difference_update(self._modules.pop(name).ports)
+        self._ports.taken.difference_update(self._modules.pop(name).ports)  # a proxy that is closed gives its port back by itself
 
     @property
     def modules(self) -> Mapping[str, Module]:
@@ -250,6 +325,25 @@ class Lab:
         return f"<Lab {closed}{' | '.join(str(module) for module in self._modules.values()) or 'no module yet'}>"
 
 
-def _check(option: str, value: object, least: int, most: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise OptionsError(option, value, f"an int from {least} to {most}")
+def _settings(
+    min_ping_interval: float, host: str, kind: ServerKind | str, max_connection_age: float | None, max_message_bytes: int | None
+) -> ServerSettings:
+    """What all servers that are started at a time have in common.
+
+    Raises:
+        OptionsError: a setting is refused.
+    """
+    check_seconds("min_ping_interval", min_ping_interval, zero=False, most=86_400)
+    check_loopback("host", host)
+    if max_connection_age is not None:
+        check_seconds("max_connection_age", max_connection_age, zero=False)
+    if max_message_bytes is not None:
+        check_int("max_message_bytes", max_message_bytes, 0, 2**31 - 1)
+    return ServerSettings(
+        name="",
+        host=host,
+        kind=ServerKind.parse(kind),
+        min_ping_interval=min_ping_interval,
+        max_connection_age=max_connection_age,
+        max_message_bytes=max_message_bytes,
+    )

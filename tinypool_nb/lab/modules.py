@@ -1,14 +1,15 @@
 """Modules of the lab and what a person can do to them: kill, stop, freeze, thaw, restart, move."""
 
-import math
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from tinypool_nb.core.tls import Tls
-from tinypool_nb.errors import LabError, OptionsError, shown
+from tinypool_nb.errors import LabError, shown
 from tinypool_nb.lab.actions import Action, announce
+from tinypool_nb.lab.checks import check_seconds
+from tinypool_nb.lab.faults import Faults
 from tinypool_nb.lab.ports import Ports
 from tinypool_nb.lab.servers import Server, ServerState, started
 
@@ -58,8 +59,23 @@ class Breakable:
         return self._tls
 
     @property
+    def faults(self) -> Faults:
+        """What can happen on the way to it.
+
+        Raises:
+            LabError: no proxy stands in front of it.
+        """
+        proxies = [server.proxy for server in self._servers if server.proxy is not None]
+        if not proxies:
+            raise LabError(
+                f"faults need a proxy on the way to {shown(self.name)}: lab.start({shown(self.name)}, proxied=True) starts it with one, "
+                f"and lab.proxy({shown(self.address)}) is one in front of what runs"
+            )
+        return Faults(self.name, self.address, proxies)
+
+    @property
     def port(self) -> int:
-        """The port of the first server."""
+        """The port of the first server; its proxy, if there is one, has another."""
         return self._servers[0].port
 
     @property
@@ -91,7 +107,7 @@ class Breakable:
             LabError: it is frozen and cannot hear of it.
             OptionsError: `grace` is not a number of seconds.
         """
-        _check_grace(grace)
+        check_seconds("grace", grace)
         if self._in(ServerState.FROZEN):
             raise LabError(f"stop: {shown(self.name)} is frozen and cannot end by itself; thaw() it first, or kill() it")
         serving = self._in(ServerState.SERVING)
@@ -136,8 +152,7 @@ class Breakable:
             self._replace([server.successor(server.port, patience=PATIENCE) for server in servers])
 
     def __str__(self) -> str:
-        servers = "; ".join(f"{server.state} at {server.address}, pid {server.pid}" for server in self._servers)
-        return f"{self.name}: {servers}"
+        return f"{self.name}: {'; '.join(map(str, self._servers))}"
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self}>"
@@ -145,8 +160,8 @@ class Breakable:
     def _replace(self, launched: list[Server]) -> None:
         former = self._servers
         self._all[self._which.start : self._which.stop] = started(launched)
-        self._ports.taken -= {server.port for server in former}
-        self._ports.taken |= {server.port for server in launched}
+        self._ports.taken.difference_update(*(server.ports for server in former))
+        self._ports.taken.update(*(server.ports for server in launched))
 
     def _in(self, *states: ServerState) -> list[Server]:
         return [server for server in self._servers if server.state in states]
@@ -192,6 +207,8 @@ class Movable(Breakable):
     def move(self, *, grace: float = GRACE) -> str:
         """Start it at a new port, then end the old one gracefully (a frozen one is killed), as when Kubernetes replaces a pod.
 
+        Faults stay behind: the new one has a new way to it.
+
         Args:
             grace: seconds for the calls under way on the old one.
 
@@ -202,7 +219,7 @@ class Movable(Breakable):
             LabError: it did not start; the old one serves on. Or it moved, and the lab's API server could not be told.
             OptionsError: `grace` is not a number of seconds.
         """
-        _check_grace(grace)
+        check_seconds("grace", grace)
         with self._changing:
             former, left = self._servers, self.address
             self._replace([server.successor(*self._ports.draw()) for server in former])
@@ -213,6 +230,7 @@ class Movable(Breakable):
         finally:
             _each(former, lambda server: server.stop(grace))
             _each(former, lambda server: server.await_end(grace))
+            _each(former, Server.leave)
         return self.address
 
 
@@ -255,13 +273,14 @@ class Module(Movable):
             LabError: the lab's API server does not answer.
             OptionsError: `grace` is not a number of seconds.
         """
-        _check_grace(grace)
+        check_seconds("grace", grace)
         self._announce("remove")
         if self._resource is not None:
             self._resource.remove()
         running = self._in(ServerState.SERVING, ServerState.FROZEN)
         _each(running, lambda server: server.stop(grace))
         _each(running, lambda server: server.await_end(grace))
+        _each(self._servers, Server.leave)
         forget = self._forget()
         if forget is not None:
             forget(self.name)
@@ -296,11 +315,6 @@ class Module(Movable):
 def _each(servers: Iterable[Server], act: Callable[[Server], object]) -> None:
     for server in servers:
         act(server)
-
-
-def _check_grace(grace: object) -> None:
-    if isinstance(grace, bool) or not isinstance(grace, int | float) or not 0 <= grace < math.inf:
-        raise OptionsError("grace", grace, "a number of seconds, 0 or more")
 
 
 def _address(servers: Sequence[Server]) -> str:

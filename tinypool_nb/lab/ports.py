@@ -37,11 +37,11 @@ class Ports:
         return free
 
 
-def not_to_be_had(ports: tuple[int, ...]) -> OSError:
+def not_to_be_had(ports: tuple[int, ...], host: str = "127.0.0.1") -> OSError:
     """The error of a server that could bind none of `ports`.
 
     >>> str(not_to_be_had((20_001,)))
     'port 20001 of 127.0.0.1 cannot be bound: another process has it, or the system keeps it back'
     """
     which = f"port {ports[0]}" if len(ports) == 1 else f"each of {len(ports)} ports from {min(ports)} to {max(ports)}"
-    return OSError(f"{which} of 127.0.0.1 cannot be bound: another process has it, or the system keeps it back")
+    return OSError(f"{which} of {host} cannot be bound: another process has it, or the system keeps it back")

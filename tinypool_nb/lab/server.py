@@ -17,6 +17,7 @@ from grpc_channelz.v1 import channelz, channelz_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from tinypool_nb.core.addresses import Endpoint
 from tinypool_nb.lab.answers import HealthServicer, ModuleServicer
 from tinypool_nb.lab.certificates import ServerIdentity
 from tinypool_nb.lab.limits import raise_file_limit
@@ -37,14 +38,7 @@ def serve(settings: ServerSettings) -> None:
         OSError: every port is taken.
     """
     raise_file_limit()
-    server = grpc.server(
-        ThreadPoolExecutor(CALLS),
-        options=[
-            ("grpc.so_reuseport", 0),  # else two servers on one port would share its connections in silence
-            ("grpc.http2.min_ping_interval_without_data_ms", int(settings.min_ping_interval * 1000)),  # `min_recv_...` is ignored
-            ("grpc.keepalive_permit_without_calls", 1),
-        ],
-    )
+    server = grpc.server(ThreadPoolExecutor(CALLS), options=options(settings))
     port = bind(server, settings, tls_credentials(sys.stdin.readline()) if settings.tls else None)
     servicer = ModuleServicer(settings.name, settings.replica, port)
     module_pb2_grpc.add_ModuleServiceServicer_to_server(servicer, server)
@@ -67,6 +61,20 @@ def serve(settings: ServerSettings) -> None:
     os._exit(0)
 
 
+def options(settings: ServerSettings) -> list[tuple[str, int]]:
+    """What gRPC is told of the settings."""
+    told = [
+        ("grpc.so_reuseport", 0),  # else two servers on one port would share its connections in silence
+        ("grpc.http2.min_ping_interval_without_data_ms", int(settings.min_ping_interval * 1000)),  # `min_recv_...` is ignored
+        ("grpc.keepalive_permit_without_calls", 1),
+    ]
+    if settings.max_connection_age is not None:
+        told.append(("grpc.max_connection_age_ms", max(1, int(settings.max_connection_age * 1000))))
+    if settings.max_message_bytes is not None:
+        told.append(("grpc.max_receive_message_length", settings.max_message_bytes))
+    return told
+
+
 def tls_credentials(line: str) -> grpc.ServerCredentials:
     """The credentials of the identity in that line."""
     identity = ServerIdentity.parse(line)
@@ -84,11 +92,11 @@ def bind(server: grpc.Server, settings: ServerSettings, credentials: grpc.Server
     deadline = monotonic() + settings.patience
     while True:
         for port in settings.ports:
-            address = f"127.0.0.1:{port}"
+            address = str(Endpoint(settings.host, port))
             with suppress(RuntimeError):
                 return server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
         if monotonic() >= deadline:
-            raise not_to_be_had(settings.ports)
+            raise not_to_be_had(settings.ports, settings.host)
         sleep(RETRY)
 
 

@@ -34,7 +34,8 @@ def _compared(waits: list[float]) -> Judgement:
         if not within(wait, attempt, QUICK):
             allowed = rung(attempt, QUICK)
             return look(
-                f"the wait after attempt {attempt} is {wait:.2f} s here; the rule allows {allowed.shortest:.2f} to {allowed.longest:.2f} s. "
+                f"the wait after attempt {attempt} is {wait:.2f} s here; the rule allows {allowed.shortest:.2f} to "
+                f"{allowed.longest:.2f} s. "
                 "Was each taken from one start to the next? (A machine that is very busy may be late, too.)"
             )
     told = ", ".join(f"{wait:.2f}" for wait in waits)

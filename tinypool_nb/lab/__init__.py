@@ -3,9 +3,11 @@
 Importing this loads no grpc and starts nothing.
 
     with tp.Lab() as lab:
-        module = lab.start("http-module-v1")
+        module = lab.start("http-module-v1", proxied=True)
         module.kill()
         module.restart()
+        with module.faults.latency(0.2):
+            ...
 """
 
 from importlib import import_module

@@ -68,7 +68,11 @@ class Dns:
         self._names: dict[str, str] = {}
         self._targets: dict[str, set[str]] = {}
         """By name: the targets that were handed out, on whose timelines a change is marked."""
-        self.port: int = self._asked.ask("open", ports=ports.draw() if port is None else [port])["port"]
+        try:
+            self.port: int = self._asked.ask("open", ports=ports.draw() if port is None else [port])["port"]
+        except BaseException:
+            self._asked.end()
+            raise
         ports.taken.add(self.port)
 
     @property

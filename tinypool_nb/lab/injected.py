@@ -142,6 +142,10 @@ def largest(faults: Iterable[Injected], passed: dict[int, int]) -> int | None:
     Args:
         faults: those on the link.
         passed: by the number of a fault, the bytes that the connection has passed during it.
+
+    >>> faults = [Injected(7, FaultSettings(kind=FaultKind.DROP_AFTER, size=1000), 0.0, {})]
+    >>> largest(faults, passed={7: 900})
+    100
     """
     most: int | None = None
     for fault in faults:

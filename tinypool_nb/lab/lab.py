@@ -12,7 +12,7 @@ from tinypool_nb.core.addresses import parse_address
 from tinypool_nb.core.keys import parse_key
 from tinypool_nb.errors import AddressError, LabError, OptionsError, shown
 from tinypool_nb.lab.actions import Action, announce
-from tinypool_nb.lab.certificates import Certificates, TlsMode
+from tinypool_nb.lab.certificates import HOSTS, Certificates, TlsMode
 from tinypool_nb.lab.checks import check_int, check_loopback, check_seconds
 from tinypool_nb.lab.cluster.settings import Kubernetes
 from tinypool_nb.lab.dns import Dns
@@ -235,6 +235,8 @@ class Lab:
     ) -> tuple[Module, ...]:
         self._check_names(names, namespace)
         check_int("replicas", replicas, 1, 100)
+        if not isinstance(proxied, bool):
+            raise OptionsError("proxied", proxied, "True or False")
         if port is not None:
             check_int("port", port, 1, 65_536 - replicas)
         mode = TlsMode.parse(tls)
@@ -253,7 +255,8 @@ class Lab:
         ]
         started(launched)
         # Of several endpoints gRPC looks for one name in all their certificates.
-        client = None if mode is None else self._certificates.client(mode, server_name=None if replicas == 1 else "localhost")
+        named = replicas == 1 and common.host in HOSTS
+        client = None if mode is None else self._certificates.client(mode, server_name=None if named else "localhost")
         modules = []
         for nth, name in enumerate(names):
             servers = launched[nth * replicas : (nth + 1) * replicas]

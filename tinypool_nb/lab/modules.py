@@ -319,4 +319,6 @@ def _each(servers: Iterable[Server], act: Callable[[Server], object]) -> None:
 
 def _address(servers: Sequence[Server]) -> str:
     addresses = ",".join(server.address for server in servers)
-    return addresses if len(servers) == 1 else f"ipv4:{addresses}"
+    if len(servers) == 1:
+        return addresses
+    return f"ipv6:{addresses}" if addresses.startswith("[") else f"ipv4:{addresses}"

@@ -116,8 +116,8 @@ class Proxy:
 
     def inject(self, number: int, settings: FaultSettings, fault: Fault) -> None:
         """Let a fault begin."""
+        self._active.append(fault)  # first: whoever is interrupted while asking heals what may have begun
         self._ask("begin", fault=number, settings=settings.as_json())
-        self._active.append(fault)
 
     def heal(self, number: int, fault: Fault) -> None:
         """Let it end; nothing happens if the proxy is closed."""

@@ -67,8 +67,8 @@ class Link:
         self.accepting: asyncio.Task[None] | None = None
         self.stopper: socket.socket | None = None
         """Of a blackhole: a connection of our own that fills the backlog, so that the kernel drops each SYN."""
-        self.stopped_by: object = None
-        """The address of the last stopper, to be told from a client once it is accepted."""
+        self.stoppers: set[object] = set()
+        """The addresses of stoppers, to be told from clients once they are accepted."""
         self.listen(ports)
 
     def has(self, kind: FaultKind) -> bool:
@@ -153,7 +153,7 @@ class Link:
             self.stopper = socket.socket(self.listener.family)
             self.stopper.setblocking(False)
             self.stopper.connect_ex((self.host, self.port))
-            self.stopped_by = self.stopper.getsockname()
+            self.stoppers.add(self.stopper.getsockname())
 
     def take_syns(self) -> None:
         """Accept again."""
@@ -171,8 +171,8 @@ class Link:
             except OSError:
                 await asyncio.sleep(RETRY)
                 continue
-            if address == self.stopped_by:
-                self.stopped_by = None
+            if address in self.stoppers:
+                self.stoppers.remove(address)
                 client.close()
                 continue
             self.accepted += 1
@@ -352,6 +352,8 @@ class Flow:
             if faults and link.has(FaultKind.RESET):
                 raise Reset
             most = largest(faults, passed) if faults else None
+            if most == 0:
+                raise Cut
             try:
                 size = self.sink.send(rest[:most])
             except BlockingIOError:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
 
-from tinypool_nb.cli import course, demo, doctor, metrics
+from tinypool_nb.cli import course, demo, doctor, metrics, report
 from tinypool_nb.errors import TinypoolError
 
-COMMANDS = (demo, course, metrics, doctor)
+COMMANDS = (demo, course, metrics, report, doctor)
 """In the order in which `--help` shows them; each has `add(commands)`."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinypool_nb.core.differences import differences
@@ -215,6 +216,18 @@ class Record:
 
         self.catch_up()
         recording.save(self.journal, path, details=self.describe())
+
+    def report(self, path: str | PathLike[str], *, title: str = "") -> None:
+        """Write a ready report of the record, as .html or .pdf: what was wrong, since when, which modules, and what that rests on.
+
+        Raises:
+            ReportError: the path says neither format, or there is no Chromium to print a PDF.
+            OSError: the file cannot be written; a file of that name is left as it was.
+        """
+        from tinypool_nb.report.writing import write_recording_report
+
+        self.catch_up()
+        write_recording_report(self, Path(path), title=title or Path(path).stem)
 
     def describe(self) -> dict[str, Any]:
         """What a recording says about itself besides its rows."""

@@ -37,6 +37,13 @@ SOLUTIONS: Mapping[str, str] = {
     "06.5": '"no"',
     "06.6": 'pool.reconnect("mail")',
     "06.7": '"work"',
+    "07.1": '"dead"',
+    "07.2": '"frozen"',
+    "07.3": '"tls"',
+    "07.4": '"other"',
+    "07.5": '"name"',
+    "07.6": '{"stock-v1", "orders-v1"}',
+    "07.7": 'pool.register("users-v1", lab["users-v1"].address, options=tp.PoolOptions(tls=lab["users-v1"].tls))',
 }
 """Python that stands in the place of `...` in the cell of each exercise."""
 
@@ -119,6 +126,18 @@ WRONG = (
     Wrong("06.6", ["mail-1", "mail-2"], "only mail-1, mail-2 answered"),
     Wrong("06.6", "mail-3", "who answered is asked for"),
     Wrong("06.7", "fail", "What is DNS needed for"),
+    Wrong("07.1", "frozen", "was READY once"),
+    Wrong("07.2", "dead", "Connection refused"),
+    Wrong("07.3", "other", "gRPC quotes it"),
+    Wrong("07.4", "tls", "whether it was ever READY"),
+    Wrong("07.5", "dead", "What does this one's last failure say?"),
+    Wrong("07.5", "broken", '"dead", "frozen", "tls", "other", "name"'),
+    Wrong("07.6", ["orders-v1", "cart-v1"], "leads nowhere"),
+    Wrong("07.6", ["orders-v1"], "is not all"),
+    Wrong("07.6", ["mail-v1"], "is none of the five"),
+    Wrong("07.6", "orders-v1", "a list of names"),
+    Wrong("07.7", {"users-v1": tp.State.TRANSIENT_FAILURE}, "registered anew"),
+    Wrong("07.7", ["users-v1"], "pool.health() is asked for"),
 )
 """Typical ones; every exercise has at least one."""
 
@@ -127,5 +146,6 @@ RIGHT_FRAMES: Mapping[str, object] = {
     "03.4": [0.47, 0.81, 1.3, 2.1, 3.4, 4.3],
     "05.4": modules(("mail-module-v1", "registered", "")),
     "06.6": {"mail-1": 4, "mail-2": 4, "mail-3": 4},
+    "07.7": {"users-v1": tp.State.READY},
 }
 """What an exercise is handed whose answer is an action, when it was the right one."""

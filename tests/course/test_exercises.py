@@ -82,7 +82,7 @@ def test_hints_come_in_steps_and_stay_with_the_last() -> None:
     steps = [tp.course.hint("02.2").title for _ in range(4)]
     assert steps == ["Hint 1 of 3", "Hint 2 of 3", "Hint 3 of 3", "Hint 3 of 3"]
     assert tp.course.hint("02.2", step=1).title == "Hint 1 of 3"
-    with pytest.raises(ExerciseError, match="exercise 02.2 has 3 hints, counted from 1; step=4 is none of them"):
+    with pytest.raises(ExerciseError, match=r"exercise 02.2 has 3 hints, counted from 1; step=4 is none of them"):
         tp.course.hint("02.2", step=4)
 
 
@@ -100,7 +100,7 @@ def test_progress_counts_what_stands_now() -> None:
 def test_what_is_unknown_is_refused_with_what_there_is() -> None:
     with pytest.raises(ExerciseError, match=r"there is no exercise '02.9'; did you mean '02.\d'\?"):
         tp.course.check("02.9", 1)
-    with pytest.raises(ExerciseError, match="no notebook '1' has exercises"):
+    with pytest.raises(ExerciseError, match=r"no notebook .1. has exercises"):
         tp.course.hint("1.1")
     with pytest.raises(ExerciseError, match="no notebook '01'"):
         tp.course.progress("01")

@@ -38,7 +38,7 @@ def help_texts(width: int) -> dict[str, str]:
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
             texts |= {command.prog: command for command in action.choices.values()}
     for each in texts.values():
-        each.formatter_class = partial(argparse.HelpFormatter, width=width)
+        each.formatter_class = partial(each.formatter_class, width=width)  # type: ignore[call-arg]  # those of argparse have it
     return {words: each.format_help() for words, each in texts.items()}
 
 

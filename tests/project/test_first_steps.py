@@ -21,7 +21,7 @@ FIRST_SCREEN = 25
 def test_every_dependency_has_a_lower_and_an_upper_bound() -> None:
     project = PYPROJECT["project"]
     extras = [requirement for extra in project["optional-dependencies"].values() for requirement in extra]
-    grouped = [requirement for group in PYPROJECT["dependency-groups"].values() for requirement in group]
+    grouped = [requirement for group in PYPROJECT["dependency-groups"].values() for requirement in group if isinstance(requirement, str)]
     requirements = [*project["dependencies"], *extras, *grouped, *PYPROJECT["build-system"]["requires"]]
     assert [requirement for requirement in requirements if not re.fullmatch(r"[\w-]+>=[\d.]+(,!=[\d.]+)*,<[\d.]+", requirement)] == []
     assert project["requires-python"] == ">=3.11"

@@ -4,6 +4,7 @@ It remembers which hints were given and how the last answers stood, for this ker
 """
 
 import difflib
+import re
 from collections.abc import Mapping
 from html import escape
 from importlib import import_module
@@ -27,6 +28,8 @@ LESSONS: Mapping[str, str] = MappingProxyType(
 
 _SYMBOLS = {Standing.OPEN: "○", Standing.LOOK_AGAIN: "◐", Standing.RIGHT: "✔"}
 _COLOURS = {Standing.OPEN: "128,128,128", Standing.LOOK_AGAIN: "230,159,0", Standing.RIGHT: "0,158,115"}
+
+_CODE = re.compile(r"`([^`]+)`")
 
 _given: dict[str, int] = {}
 """How many hints of each exercise were given."""
@@ -57,7 +60,8 @@ class Said(NamedTuple):
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         style = f"margin:4px 0;padding:8px 12px;max-width:75ch;border-left:4px solid rgb({self.colour});background:rgba({self.colour},.12)"
-        told = f"<b>{self.symbol} {escape(self.number)} {escape(self.title)}.</b> {escape(self.text)}"
+        text = _CODE.sub(r"<code>\1</code>", escape(self.text))
+        told = f"<b>{self.symbol} {escape(self.number)} {escape(self.title)}:</b> {text}"
         return {"text/plain": str(self), "text/html": f'<p role="status" data-standing="{escape(self.title)}" style="{style}">{told}</p>'}
 
 
@@ -72,13 +76,15 @@ def check(number: str, answer: object = ...) -> Said:
         ExerciseError: there is no exercise of that number.
 
     >>> print(check("02.1"))
-    02.1 Open: replace the ... by your answer and run the cell again; tp.course.hint("02.1") helps.
+    02.1 Open: put your answer in the place of ... above, and run both cells again; tp.course.hint("02.1") helps.
     >>> check("02.1", "IDLE").right
     True
     """
     exercise = _exercise(number)
     if isinstance(answer, EllipsisType):
-        judgement = Judgement(Standing.OPEN, f'replace the ... by your answer and run the cell again; tp.course.hint("{number}") helps.')
+        judgement = Judgement(
+            Standing.OPEN, f'put your answer in the place of ... above, and run both cells again; tp.course.hint("{number}") helps.'
+        )
     else:
         judgement = exercise.judge(answer)
     _standings[number] = judgement.standing

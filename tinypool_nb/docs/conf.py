@@ -44,7 +44,7 @@ def _shell() -> str:
     """What `tinypool-nb` and each of its commands say of themselves."""
     from tinypool_nb.cli import help_texts
 
-    return "\n".join(f"## {words}\n\n```text\n{said}```\n" for words, said in help_texts(width=100).items())
+    return "\n".join(f"## {words}\n\n```text\n{said}```\n" for words, said in help_texts(width=88).items())
 
 
 def _fill(app: object, page: str, source: list[str]) -> None:

@@ -7,6 +7,9 @@ INSTALLED := $(VENV)/.installed
 TOOLS     := $(VENV)/.tools
 DOCS      := $(VENV)/.docs
 
+# Processes that share the quick tests: most of these wait for something, so one more than a small machine has cores.
+WORKERS := 3
+
 .PHONY: help demo test test-all lint format bench notebooks docs pictures clean
 
 help: ## list what can be made
@@ -16,7 +19,7 @@ demo: $(INSTALLED) ## the main job: break three gRPC modules, and write notebook
 	$(BIN)/tinypool-nb demo
 
 test: $(TOOLS) ## the quick tests, in a few minutes
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
 
 test-all: $(TOOLS) ## every test
 	$(BIN)/python -m pytest

@@ -211,7 +211,7 @@ class RecordingError(TinypoolError, ValueError):
     """A file is not a recording that this version can read. Nothing of it was executed."""
 
     def __init__(self, path: object, why: str) -> None:
-        super().__init__(f"cannot read {shown(str(path))} as a recording: {why}")
+        super().__init__(f"cannot read {shown(path, LONGEST_PATH)} as a recording: {why}")
         self.path = path
         self.why = why
 
@@ -249,14 +249,22 @@ class ExerciseError(TinypoolError, ValueError):
     """The course has no such exercise, hint or notebook. The message names those that there are."""
 
 
+LONGEST_PATH = 4096
+"""Characters of a path that are shown: as long as Linux lets one be."""
+
+
 def shown(value: object, most: int = 80) -> str:
     """The value as text for a message: its repr, cut to `most` characters, control characters escaped.
+
+    A path (`os.PathLike`) is shown in full, since it is its end that tells files apart.
 
     >>> shown("http-module-v1")
     "'http-module-v1'"
     >>> shown("x" * 1000, most=10)
     "'xxxxxxxx… (1000 characters)"
     """
+    if hasattr(value, "__fspath__"):
+        value, most = value.__fspath__(), LONGEST_PATH
     text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
     if len(text) <= most:
         return text

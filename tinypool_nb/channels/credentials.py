@@ -59,7 +59,7 @@ def _content(setting: Setting, value: Pem | None) -> bytes | None:
     """What the setting says, or what its file holds."""
     if value is None:
         return None
-    source = Withheld(value) if isinstance(value, bytes) else str(value)
+    source = Withheld(value) if isinstance(value, bytes) else Path(value)
     if isinstance(value, bytes):
         content = value
     else:

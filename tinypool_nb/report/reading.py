@@ -18,7 +18,7 @@ def read_notebook(path: Path) -> NotebookNode:
         node: NotebookNode = nbformat.read(path, as_version=4)
         nbformat.validate(node)
     except FileNotFoundError:
-        raise ReportError(f"there is no notebook {shown(str(path))}") from None
+        raise ReportError(f"there is no notebook {shown(path)}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, nbformat.ValidationError) as error:
-        raise ReportError(f"{shown(str(path))} is no notebook: {shown(str(error), 200)}") from error
+        raise ReportError(f"{shown(path)} is no notebook: {shown(str(error), 200)}") from error
     return node

@@ -10,7 +10,7 @@ DOCS      := $(VENV)/.docs
 # Processes that share the quick tests: most of these wait for something, so one more than a small machine has cores.
 WORKERS := 3
 
-.PHONY: help demo test test-all lint format bench notebooks docs pictures clean
+.PHONY: help demo test test-all faults lint format bench notebooks docs pictures clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: $(TOOLS) ## the quick tests, in a few minutes
 
 test-all: $(TOOLS) ## every test
 	$(BIN)/python -m pytest
+
+faults: $(TOOLS) ## forty ways to go wrong, each made to happen, and what was seen of it
+	$(BIN)/python tests/faults/fault_table.py
 
 lint: $(TOOLS) ## style, types, and which room may import which
 	$(BIN)/ruff check .

@@ -317,6 +317,15 @@ def test_reset_is_at_once_for_what_stands_and_on_data_for_what_comes(way: Way) -
                 end.recv(1)
 
 
+def test_reset_meets_connections_that_are_just_being_made(way: Way) -> None:
+    for _ in range(50):
+        client, server = way.pair()
+        with way.faults.reset():
+            for end in (client, server):
+                with pytest.raises(ConnectionResetError):
+                    end.recv(1)
+
+
 def test_reset_on_data(way: Way) -> None:
     client, server = way.pair()
     with way.faults.reset(on_data=True):

@@ -1,22 +1,22 @@
-"""A process of the lab that answers questions: lines of JSON on its stdin, one answer each on its stdout. Both sides stand here."""
+"""The kernel's side of a process that answers questions: lines of JSON on its stdin, one answer each on its stdout.
 
-import asyncio
+The other side is `tinypool_nb.lab.answering`, which the kernel need not load.
+"""
+
 import json
-import sys
 import threading
-from collections.abc import Callable
 from itertools import count
 from typing import Any
 
 from tinypool_nb.errors import LabError
 from tinypool_nb.lab.processes import Process, Processes
 
-ANSWERING = 10.0
-"""Seconds that a process gets to answer; it takes milliseconds."""
+ANSWERING = 20.0
+"""Seconds that a process gets to answer; it takes milliseconds, and the first answer 0.1 s."""
 
 
 class Asked:
-    """The kernel's side: starts the process with the first question. Any thread may ask.
+    """Such a process, which starts with the first question. Any thread may ask.
 
     Args:
         processes: the guard's.
@@ -37,6 +37,16 @@ class Asked:
         """Whether the lab is closed, and the process has ended with it."""
         return self._processes.closed
 
+    def launch(self) -> None:
+        """Start the process, if it was not, and return at once: whoever will ask it soon need not wait for that."""
+        with self._asking:
+            self._launched()
+
+    def _launched(self) -> Process:
+        if self._process is None:
+            self._process = self._processes.start("-m", self._program)
+        return self._process
+
     def ask(self, verb: str, **arguments: object) -> dict[str, Any]:
         """Let the process do something, and take its answer.
 
@@ -44,13 +54,12 @@ class Asked:
             LabError: it could not, or does not answer.
         """
         with self._asking:
-            if self._process is None:
-                self._process = self._processes.start("-m", self._program)
+            process = self._launched()
             number = next(self._numbers)
-            self._processes.say(self._process, json.dumps({"number": number, "verb": verb, **arguments}))
+            self._processes.say(process, json.dumps({"number": number, "verb": verb, **arguments}))
             answer: dict[str, Any] = {"number": 0}
             while answer["number"] != number:  # an earlier one answers a question whose asker was interrupted
-                answer = json.loads(self._processes.next_line(self._process, f"{self._called} did not {verb}", ANSWERING))
+                answer = json.loads(self._processes.next_line(process, f"{self._called} did not {verb}", ANSWERING))
         if "error" in answer:
             raise LabError(f"{self._called} could not {verb}: {answer['error']}")
         return answer
@@ -61,17 +70,3 @@ class Asked:
             if self._process is not None and not self.closed:
                 self._processes.signal(self._process, "SIGKILL")
                 self._processes.wait(lambda: self._process is None or self._process.exit is not None, ANSWERING)
-
-
-async def answer_questions(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """The process's side: answer every question, until the end of stdin. An OSError of `answer` is told, and the process goes on."""
-    questions = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(questions), sys.stdin)
-    async for line in questions:
-        question = json.loads(line)
-        try:
-            answered = answer(question)
-        except OSError as error:
-            answered = {"error": str(error)}
-        sys.stdout.write(json.dumps({"number": question["number"], **answered}) + "\n")
-        sys.stdout.flush()

@@ -32,8 +32,7 @@ def check_seconds(option: str, value: object, *, zero: bool = True, most: float 
     Raises:
         OptionsError: it is none.
     """
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 <= float(str(value)) <= most or (value == 0 and not zero):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most or (value == 0 and not zero):
         bound = "" if most == sys.float_info.max else f" and at most {most:g}"
         raise OptionsError(option, value, f"a number of seconds, {'0 or more' if zero else 'more than 0'}{bound}")
 

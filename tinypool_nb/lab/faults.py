@@ -70,7 +70,8 @@ class Fault:
         with self._changing:
             if self.active:
                 raise LabError(f"{self} of {self._name} has begun already; end() it first, or make another one")
-            self._announce(str(self))
+            if not any(way.closed for way in self._ways):  # else it will raise
+                self._announce(str(self))
             self._number = next(_numbers)
             self._active = True
             try:

@@ -64,6 +64,7 @@ class Lab:
         if not isinstance(kubernetes, bool | Kubernetes):
             raise OptionsError("kubernetes", kubernetes, "True, False or a tinypool_nb.lab.Kubernetes")
         self._processes = Processes()
+        self._relay = Relay(self._processes, self._ports)
         self._starting = threading.Lock()
         self._cluster: Cluster | None = None
         if kubernetes is not False:
@@ -215,10 +216,6 @@ class Lab:
         return Dns(self._processes, self._ports, port)
 
     @cached_property
-    def _relay(self) -> Relay:
-        return Relay(self._processes, self._ports)
-
-    @cached_property
     def _certificates(self) -> Certificates:
         return Certificates()
 
@@ -243,6 +240,8 @@ class Lab:
         if mode is not None and common.kind is not ServerKind.GRPC:
             raise OptionsError("tls", tls, f"None: a server of the kind {common.kind} serves plaintext alone")
         identity = None if mode is None else self._certificates.server(mode)
+        if proxied:
+            self._relay.launch()
         launched = [
             Server(
                 self._processes,

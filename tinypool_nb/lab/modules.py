@@ -47,7 +47,10 @@ class Breakable:
 
     @property
     def address(self) -> str:
-        """Where to connect, ready for `pool.register`: `127.0.0.1:port`, of several servers `ipv4:127.0.0.1:port,127.0.0.1:port`."""
+        """Where to connect, ready for `pool.register`: `127.0.0.1:port`, of several servers `ipv4:127.0.0.1:port,127.0.0.1:port`.
+
+        Of a module that was started `proxied`, the proxies'.
+        """
         return _address(self._servers)
 
     @property

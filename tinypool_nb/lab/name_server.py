@@ -14,7 +14,7 @@ import time
 from collections import deque
 from typing import Any, NamedTuple
 
-from tinypool_nb.lab.asking import answer_questions
+from tinypool_nb.lab.answering import answer_questions
 from tinypool_nb.lab.dns_messages import UDP_LIMIT, Question, Rcode, answered, parse_question
 from tinypool_nb.lab.ports import not_to_be_had
 

@@ -129,7 +129,7 @@ class Proxy:
     @property
     def active(self) -> tuple[Fault, ...]:
         """What is injected now, in the order of its begin."""
-        return tuple(self._active)
+        return () if self.closed else tuple(self._active)
 
     def _ask(self, verb: str, **arguments: object) -> dict[str, Any]:
         if self._closed:
@@ -137,8 +137,7 @@ class Proxy:
         return self._relay.ask(verb, proxy=self._number, **arguments)
 
     def __str__(self) -> str:
-        faults = ", ".join(map(str, self._active)) or "no fault"
-        return f"{self.address} -> {self.target}: {'closed' if self.closed else faults}"
+        return f"{self.address} -> {self.target}: {'closed' if self.closed else self.faults}"
 
     def __repr__(self) -> str:
         return f"<Proxy {self}>"

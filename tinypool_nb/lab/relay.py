@@ -19,7 +19,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Any
 
-from tinypool_nb.lab.asking import answer_questions
+from tinypool_nb.lab.answering import answer_questions
 from tinypool_nb.lab.injected import FaultKind, FaultSettings, Injected, Piece, delay, largest, note, pause
 from tinypool_nb.lab.limits import raise_file_limit
 from tinypool_nb.lab.ports import not_to_be_had
@@ -229,8 +229,8 @@ class Connection:
             for end in ends:
                 end.close()
 
-    async def connect(self) -> socket.socket:
-        """The continuation.
+    async def connect(self, ends: list[socket.socket]) -> socket.socket:
+        """The continuation, which is among `ends` from the first moment: whatever interrupts this ends it as it ends the client's.
 
         Raises:
             OSError: the server refuses, or does not answer.
@@ -240,14 +240,14 @@ class Connection:
         for family, kind, protocol, _, address in await loop.getaddrinfo(*self.link.target, type=socket.SOCK_STREAM):
             server = socket.socket(family, kind, protocol)
             server.setblocking(False)
+            ends.append(server)
             try:
-                await asyncio.wait_for(loop.sock_connect(server, address), CONNECTING)
+                async with asyncio.timeout(CONNECTING):  # not wait_for: Python 3.11's may swallow a cancellation
+                    await loop.sock_connect(server, address)
             except OSError as failed:
+                ends.remove(server)
                 server.close()
                 error = failed
-            except BaseException:
-                server.close()
-                raise
             else:
                 return server
         raise error
@@ -265,8 +265,7 @@ class Connection:
         """
         if self.link.has(FaultKind.ACCEPT_AND_CLOSE):
             raise Cut
-        server = await self.connect()
-        ends.append(server)
+        server = await self.connect(ends)
         for end in ends:
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         async with asyncio.TaskGroup() as group:

@@ -1,0 +1,90 @@
+"""Faults of the address: wrong ones, names that do not resolve or that resolve to something else, a proxy in the environment."""
+
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.conftest import QUICK, wait
+from tinypool_nb import PoolOptions, errors
+
+if TYPE_CHECKING:
+    from tests.faults.conftest import Scene
+
+
+@pytest.mark.fault(13)
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1:99999", "127.0.0.1", "127.0.0.1: 1", "127.0.0.1:1\n", "a\0b:1", "", "x" * 10_000 + ":1"],
+    ids=lambda address: address[:12],
+)
+def test_bad_addresses(scene: "Scene", address: str) -> None:
+    with pytest.raises(errors.AddressError) as refused:
+        scene.pool.register("bad", address)
+    assert len(str(refused.value)) < 300
+    assert "bad" not in scene.pool
+    scene.saw(str(refused.value))
+
+
+@pytest.mark.fault(14)
+def test_ipv6(scene: "Scene") -> None:
+    if not socket.has_ipv6 or not sys.platform.startswith("linux"):
+        pytest.skip("there is no ::1 here")
+    module = scene.lab.start("six", host="::1")
+    name = scene.connect(module)
+    with pytest.raises(errors.AddressError, match=rf"an IPv6 address stands in brackets: \[::1\]:{module.port}") as refused:
+        scene.pool.register("bare", f"::1:{module.port}")
+    scene.saw(f"{module.address} is READY; {refused.value}")
+    scene.recovers(name)
+
+
+@pytest.mark.fault(15)
+def test_a_name_that_does_not_resolve(scene: "Scene") -> None:
+    dns = scene.lab.dns()
+    module = scene.lab.start("named")
+    scene.pool.register("named", dns.target("nobody.test", module.port))
+    scene.pool.health_check()
+    reason = scene.fails("named")
+    assert "nobody.test" in reason
+    assert "Domain name not found" in reason
+    scene.saw(reason)
+    dns.set("nobody.test", ["127.0.0.1"])
+    scene.recovers("named")
+
+
+@pytest.mark.fault(16)
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has more than one address of the loopback by itself")
+def test_pods_are_added(scene: "Scene") -> None:
+    dns = scene.lab.dns()
+    first = scene.lab.start("first")
+    scene.lab.start("second", host="127.0.0.2", port=first.port)
+    dns.set("pods.test", ["127.0.0.1"])
+    scene.pool.register("pods", dns.target("pods.test", first.port), options=PoolOptions(backoff=QUICK, load_balancing="round_robin"))
+    scene.pool.health_check()
+    scene.until("pods", "READY")
+    dns.set("pods.test", ["127.0.0.1", "127.0.0.2"])
+    asked = len(dns.queries)
+    for _ in range(20):
+        assert b'"module": "first"' in scene.pool.send("pods")
+    assert len(dns.queries) == asked
+    resolved = scene.pool.connections()["resolved"].iloc[0]
+    assert "127.0.0.2" not in str(resolved)
+    scene.saw(f"gRPC does not ask again while it is READY: resolved {resolved}; DNS says 127.0.0.1, 127.0.0.2")
+    scene.pool.reconnect("pods")
+    wait(lambda: "127.0.0.2" in str(scene.pool.connections()["resolved"].iloc[0]))
+    scene.recovers("pods")
+
+
+@pytest.mark.fault(21)
+def test_a_proxy_in_the_environment(scene: "Scene", monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        module = scene.lab.start("direct")
+        name = scene.connect(module)
+        proxy.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            proxy.accept()
+    scene.saw("READY; nobody asked the proxy")
+    scene.recovers(name)

@@ -1,0 +1,113 @@
+"""Faults of the cluster: its API server, what it permits, what its resources say."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.conftest import OPTIONS, Scene, wait
+from tinypool_nb import AmbiguousModuleError, Lab, Pool
+
+if TYPE_CHECKING:
+    from tinypool_nb.discovery.discovery import Discovery
+
+
+@pytest.fixture
+def scene(record_property: Callable[[str, object], None]) -> Iterator[Scene]:
+    with Lab(kubernetes=True) as lab, Pool(OPTIONS) as pool:
+        yield Scene(lab, pool, record_property)
+
+
+def discovered(scene: Scene) -> "Discovery":
+    discovery = scene.pool.discover(kubeconfig=scene.lab.kubeconfig)
+    discovery.wait(20)
+    return discovery
+
+
+def states(scene: Scene) -> dict[str, str]:
+    frame = scene.pool.modules()
+    return {str(name): str(state) for name, state in zip(frame["module"], frame["state"], strict=True)}
+
+
+@pytest.mark.fault(22)
+def test_api_server_down(scene: Scene) -> None:
+    scene.lab.start("web")
+    discovery = discovered(scene)
+    scene.recovers("web")
+    scene.lab.api.kill()
+    wait(lambda: not discovery.status.synced)
+    told = str(discovery.status)
+    assert told.startswith("stale since ")
+    assert scene.pool.send("web", wait_for_ready=True)
+    scene.lab.api.restart()
+    wait(lambda: discovery.status.synced)
+    scene.saw(f"{told.partition(' UTC')[0]} UTC, while calls go on; then: {discovery.status}")
+    scene.recovers("web")
+
+
+@pytest.mark.fault(23)
+def test_deletions_that_were_missed(scene: Scene) -> None:
+    scene.lab.start("web")
+    scene.lab.start("gone")
+    discovered(scene)
+    scene.lab.api.refuse(503, times=1)
+    scene.lab.api.drop_watches()  # the next one is refused, and meanwhile:
+    scene.lab.resources.delete("gone")
+    scene.lab.api.compact()  # so that a watch from before is answered 410
+    wait(lambda: "gone" not in scene.pool)
+    scene.saw("the watch broke, its successor was answered 410: listed anew, and the deletion meanwhile is carried out")
+    scene.recovers("web")
+
+
+@pytest.mark.fault(24)
+@pytest.mark.parametrize("code", [401, 403])
+def test_no_right(scene: Scene, code: int) -> None:
+    scene.lab.start("web")
+    if code == 401:
+        scene.lab.api.revoke_token()
+    else:
+        scene.lab.api.grant(["get"])
+    discovery = scene.pool.discover(kubeconfig=scene.lab.kubeconfig)
+    wait(lambda: discovery.status.missing is not None)
+    token = json.loads(Path(scene.lab.kubeconfig).read_text())["users"][0]["user"]["token"]
+    told = str(discovery.status)
+    assert token not in told + repr(discovery) + scene.pool.marks().to_string()
+    scene.saw(told)
+    scene.lab.api.heal()
+    discovery.wait(20)
+    scene.recovers("web")
+
+
+@pytest.mark.fault(25)
+def test_malformed_addresses(scene: Scene) -> None:
+    module = scene.lab.start("web")
+    scene.lab.start("kept")
+    discovered(scene)
+    resources = scene.lab.resources
+    resources.create("waits")
+    for name, address in (("nats", "nats://tinymodule.nats.msg"), ("blank", "a b:1"), ("huge", "x" * 5000)):
+        resources.create(name, addr=address)
+    resources.patch_status("kept", {"addr": 7}, checked=False)
+    wait(lambda: len(states(scene)) == 6 and states(scene)["kept"] != "registered")
+    quarantined = dict.fromkeys(("nats", "blank", "huge"), "quarantined")
+    assert states(scene) == {"web": "registered", "kept": "kept", "waits": "waiting", **quarantined}
+    scene.saw(", ".join(f"{name}: {state}" for name, state in sorted(states(scene).items())))
+    module.move()
+    wait(lambda: scene.pool.connections().set_index("module")["address"]["web"] == module.address)
+    scene.recovers("web")
+    scene.recovers("kept")
+
+
+@pytest.mark.fault(26)
+def test_equal_names(scene: Scene) -> None:
+    module = scene.lab.start("web")
+    scene.lab.resources.create("web", addr=module.address, namespace="other")
+    scene.pool.discover(kubeconfig=scene.lab.kubeconfig, all_namespaces=True).wait(20)
+    wait(lambda: len(scene.pool) == 2)
+    with pytest.raises(AmbiguousModuleError) as ambiguous:
+        scene.pool.get("web")
+    scene.saw(f"both rows: {', '.join(scene.pool)}; {ambiguous.value}")
+    for name in tuple(scene.pool):
+        assert scene.pool.send(name, wait_for_ready=True)

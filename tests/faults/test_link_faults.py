@@ -1,0 +1,120 @@
+"""Faults on the way to the server, by a proxy."""
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.conftest import OPTIONS, PATIENCE, PINGING, QUICK, wait
+from tinypool_nb import PoolOptions, errors
+
+if TYPE_CHECKING:
+    from tests.faults.conftest import Scene
+
+
+@pytest.mark.fault(4)
+def test_blackhole(scene: "Scene") -> None:
+    module = scene.lab.start("far", proxied=True, min_ping_interval=0.1)
+    name = scene.connect(module, PoolOptions(backoff=QUICK, keepalive=PINGING))
+    with module.faults.blackhole():
+        with pytest.raises(errors.SendTimeoutError):
+            scene.pool.send(name, timeout=0.2)
+        scene.until(name, "IDLE")
+        found = scene.after("lab: blackhole", name, "IDLE")
+        assert found <= PINGING.time + PINGING.timeout + 1
+        scene.pool.health_check()
+        reason = scene.fails(name)
+    (told,) = [words for words in ("tcp handshaker shutdown", "connect() timed out") if words in reason]  # of two timers the first
+    scene.saw(f"READY for {found:.2f} s (keepalive 0.5 s + 0.5 s); a call ends at its deadline; then {told}")
+    scene.recovers(name)
+
+
+@pytest.mark.fault(5)
+def test_reset_in_a_stream(scene: "Scene") -> None:
+    module = scene.lab.start("torn", proxied=True)
+    name = scene.connect(module)
+    with module.faults.reset(on_data=True), pytest.raises(errors.UnavailableError) as broken:
+        scene.pool.send(name, payload=b"x" * 10_000, timeout=PATIENCE)
+    scene.recovers(name)
+    assert scene.summary(name)["disconnections"] == 1
+    scene.saw(f"{broken.value.code}: {broken.value.reason}; 1 disconnection")
+
+
+@pytest.mark.fault(6)
+def test_accepts_and_says_nothing(scene: "Scene") -> None:
+    module = scene.lab.start("mute", proxied=True)
+    with module.faults.silent():
+        name = scene.register(module)
+        reason = scene.fails(name)
+        assert "timed out before receiving SETTINGS frame" in reason
+        (duration,) = scene.attempts(name)["duration"][:1]
+        assert duration >= QUICK.min_connect_timeout * 0.9
+    scene.saw(f"CONNECTING for {duration:.2f} s (deadline 0.5 s): connection attempt timed out before receiving SETTINGS frame")
+    scene.recovers(name)
+
+
+@pytest.mark.fault(7)
+def test_accepts_and_closes(scene: "Scene") -> None:
+    module = scene.lab.start("shut", proxied=True)
+    with module.faults.accept_and_close():
+        name = scene.register(module)
+        wait(lambda: len(scene.attempts(name)) >= 4)
+    failed = scene.attempts(name)
+    failed = failed[failed["outcome"] == "failed"]
+    assert all("Socket closed" in reason or "Connection reset" in reason for reason in failed["reason"])
+    gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(failed["start"])]
+    assert all(gap >= QUICK.initial * 0.8 - 0.01 for gap in gaps)
+    scene.saw(f"attempts after {', '.join(f'{gap:.2f}' for gap in gaps)} s, each: {failed['reason'].iloc[0].rpartition(': ')[2]}")
+    scene.recovers(name)
+
+
+@pytest.mark.fault(8)
+def test_port_closed(scene: "Scene") -> None:
+    module = scene.lab.start("closed")
+    module.kill()
+    name = scene.register(module)
+    assert "Connection refused" in scene.fails(name)
+    duration = scene.attempts(name)["duration"].iloc[0]
+    scene.saw(f"Connection refused after {duration * 1000:.0f} ms")
+    module.restart()
+    scene.recovers(name)
+
+
+@pytest.mark.fault(35)
+def test_a_slow_link(scene: "Scene") -> None:
+    module = scene.lab.start("slow", proxied=True, min_ping_interval=0.1)
+    with module.faults.latency(0.05, jitter=0.03), module.faults.slicing(200, delay=0.001), module.faults.bandwidth(200_000):
+        name = scene.connect(module, PoolOptions(backoff=QUICK, keepalive=PINGING))
+        (duration,) = scene.attempts(name)["duration"]
+        for _ in range(5):
+            assert len(scene.pool.send(name, payload=b'{"bytes": 10000}', timeout=PATIENCE)) == 10_000
+    assert scene.path(name) == ["IDLE", "CONNECTING", "READY"]
+    scene.saw(f"CONNECTING for {duration:.2f} s, then READY throughout, with keepalive 0.5 s + 0.5 s")
+    scene.recovers(name)
+
+
+@pytest.mark.fault(40)
+def test_late_settings(scene: "Scene") -> None:
+    module = scene.lab.start("late", proxied=True)
+    with module.faults.late_settings(5.0):
+        name = scene.connect(module, PoolOptions())
+    (duration,) = scene.attempts(name)["duration"]
+    assert duration >= 4.9
+    assert scene.path(name) == ["IDLE", "CONNECTING", "READY"]
+    scene.saw(f"CONNECTING for {duration:.2f} s, then READY, in one attempt")
+    scene.recovers(name)
+
+
+@pytest.mark.fault(27)
+def test_two_modules_on_one_address(scene: "Scene") -> None:
+    module = scene.lab.start("shared")
+    for name in ("one", "two"):
+        scene.pool.register(name, module.address, options=OPTIONS)
+    scene.pool.health_check()
+    for name in ("one", "two"):
+        scene.until(name, "READY")
+    assert list(scene.pool.connections()["module"]) == ["one", "two"]
+    scene.pool.unregister("one")
+    assert list(scene.pool.connections()["module"]) == ["two"]
+    scene.saw("both rows, each with a connection of its own; one is unregistered, the other stays READY")
+    scene.recovers("two")

@@ -10,18 +10,21 @@ import numpy.typing as npt
 from tinypool_nb.core.addresses import parse_address
 from tinypool_nb.core.codes import Code
 from tinypool_nb.core.diagnosis.case import Case
+from tinypool_nb.core.diagnosis.causes import Cause
 from tinypool_nb.core.diagnosis.condition import neighbours
-from tinypool_nb.core.events import ChannelIdentity, Observation, Transition
+from tinypool_nb.core.diagnosis.reasons import cause_of
+from tinypool_nb.core.events import ChannelIdentity, Observation, Outcome, Transition
 from tinypool_nb.core.folding import CALLS
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import PoolOptions
 from tinypool_nb.core.states import State
+from tinypool_nb.core.tls import Transport
 from tinypool_nb.errors import AddressError
 from tinypool_nb.journal.journal import Journal
 from tinypool_nb.journal.kinds import attempt_events, call_events, mark_events, observation_events, transition_events
 from tinypool_nb.journal.tables import Rows
 
-LATEST = 200
+LATEST = 100
 """Rows of each kind and module that are looked at, the latest ones."""
 
 Row = TypeVar("Row")
@@ -41,7 +44,7 @@ def cases(
     """
     batch, totals = journal.snapshot()
     channels = {channel.key: channel for channel in totals.channels}
-    wanted = tuple(channels) if keys is None else tuple(keys)
+    wanted = tuple(keys if keys is not None else dict.fromkeys((*channels, *_looked_at(batch.observations))))
     places = {key: place for place, key in enumerate(wanted)}
     transitions = _of_channels(batch.transitions, places, transition_events)
     attempts = _of_channels(batch.attempts, places, attempt_events)
@@ -69,6 +72,24 @@ def cases(
         )
         for key, place in places.items()
     }
+
+
+def observed(journal: Journal) -> tuple[ModuleKey, ...]:
+    """The modules that somebody looked at; one that discovery did not register was never seen otherwise."""
+    return _looked_at(journal.since().observations)
+
+
+def _looked_at(rows: Rows) -> tuple[ModuleKey, ...]:
+    return tuple(dict.fromkeys(map(ModuleKey, rows.values("namespace"), rows.values("module"))))
+
+
+def hanging_up(journal: Journal, channel: ChannelIdentity) -> str:
+    """The peer whose last attempt ended by its hanging up on this plaintext channel, which is not connected; "" if there is none."""
+    case = cases(journal, lambda _: PoolOptions(), now=0, keys=(channel.key,))[channel.key]
+    last = next((row for row in reversed(case.attempts) if row.channel == channel), None)
+    if last is None or case.state is State.READY or channel.transport != Transport.PLAINTEXT or last.outcome is not Outcome.FAILED:
+        return ""
+    return last.peer if cause_of(last.reason) is Cause.HANGS_UP else ""
 
 
 def _is_open(opening: Transition | None) -> bool:

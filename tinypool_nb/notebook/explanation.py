@@ -39,10 +39,18 @@ class Explanation:
 
         return explanations.frame((self.diagnosis,))
 
-    def __str__(self) -> str:
+    def text(self, *, paint: Callable[[str, str], str] = lambda words, _: words) -> str:
+        """The explanation as plain text.
+
+        Args:
+            paint: given words and a look ("broken", "trouble", "note", "past", "good", "faint" or "bold"), says how they are to be written.
+        """
         from tinypool_nb.views import explanations
 
-        return explanations.text(self.diagnosis)
+        return explanations.text(self.diagnosis, paint=paint)
+
+    def __str__(self) -> str:
+        return self.text()
 
     def __repr__(self) -> str:
         shown = str(self.diagnosis.key)

@@ -173,10 +173,13 @@ class Record:
             UnknownModuleError: nothing was ever recorded of it; with the near names.
             AmbiguousModuleError: the bare name stands for several modules.
         """
+        from tinypool_nb.journal.cases import observed
         from tinypool_nb.notebook.explanation import explain
 
         self.catch_up()
-        return explain(self.journal, self.options_of, need_key(self.known(), name), now=self.now())
+        return explain(
+            self.journal, self.options_of, need_key(dict.fromkeys((*self.known(), *observed(self.journal))), name), now=self.now()
+        )
 
     def findings(self) -> pd.DataFrame:
         """A row a finding, over all modules: cause, since when, whether it is so now, the evidence, what to do and what to read.

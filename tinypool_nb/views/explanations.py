@@ -85,8 +85,7 @@ def text(diagnosis: Diagnosis, *, paint: Callable[[str, str], str] = lambda word
     """
     lines = [f"{paint(_name(diagnosis), 'bold')}: {paint(diagnosis.verdict, _look(diagnosis))}", paint(_where(diagnosis), "faint")]
     for finding in diagnosis.findings:
-        look = finding.gravity.value if finding.now else "past"
-        sign = SIGNS[finding.gravity] if finding.now else PAST_SIGN
+        look, sign = _look_of(finding), _sign(finding)
         known = f" [{_KNOWN[finding.known]}]" if finding.known in _KNOWN else ""
         lines += ["", f"{paint(f'{sign} {finding.cause}', look)}  {paint(_when(finding) + known, 'faint')}"]
         lines += _wrapped(one_line(finding.text), "  ")
@@ -94,6 +93,26 @@ def text(diagnosis: Diagnosis, *, paint: Callable[[str, str], str] = lambda word
         lines += _wrapped(f"do:  {finding.advice}", "  ", hanging=5) if finding.advice else []
         lines.append(f"  see: {finding.see.name}, {paint(finding.see.url, 'faint')}")
     return "\n".join([*lines, "", paint(_judged(diagnosis), "faint")])
+
+
+def plain(diagnosis: Diagnosis) -> dict[str, Any]:
+    """An explanation as JSON has it, for a browser: every part as the text that is to be shown."""
+    findings = [
+        {
+            "cause": finding.cause.value,
+            "look": _look_of(finding),
+            "sign": _sign(finding),
+            "when": _when(finding),
+            "known": _KNOWN.get(finding.known, ""),
+            "text": one_line(finding.text),
+            "advice": finding.advice,
+            "see": {"name": finding.see.name, "url": finding.see.url},
+            "evidence": [_reference(row) for row in finding.evidence],
+        }
+        for finding in diagnosis.findings
+    ]
+    told = {"name": _name(diagnosis), "verdict": diagnosis.verdict, "look": _look(diagnosis), "where": _where(diagnosis)}
+    return {**told, "judged": _judged(diagnosis), "findings": findings}
 
 
 def html(diagnosis: Diagnosis) -> str:
@@ -110,11 +129,10 @@ def html(diagnosis: Diagnosis) -> str:
 
 
 def _item(finding: Finding) -> str:
-    look = finding.gravity.value if finding.now else "past"
-    sign = SIGNS[finding.gravity] if finding.now else PAST_SIGN
+    look, sign = _look_of(finding), _sign(finding)
     known = f' <span class="known">{_KNOWN[finding.known]}</span>' if finding.known in _KNOWN else ""
     rows = "".join(f"<li>{for_xml(_reference(row))}</li>" for row in finding.evidence)
-    advice = f"<p>{for_xml(finding.advice)}</p>" if finding.advice else ""
+    advice = f"<p><b>do</b> {for_xml(finding.advice)}</p>" if finding.advice else ""
     return (
         f'<li class="{look}" data-cause="{for_xml(finding.cause)}">'
         f'<p class="cause">{sign} {for_xml(finding.cause)} <span class="when">{for_xml(_when(finding))}</span>{known}</p>'
@@ -122,6 +140,14 @@ def _item(finding: Finding) -> str:
         f"<details><summary>evidence: {counted(len(finding.evidence), 'row')}</summary><ul>{rows}</ul></details>"
         f'<p><a href="{for_xml(finding.see.url)}" target="_blank" rel="noreferrer">{for_xml(finding.see.name)}</a></p></li>'
     )
+
+
+def _look_of(finding: Finding) -> str:
+    return finding.gravity.value if finding.now else "past"
+
+
+def _sign(finding: Finding) -> str:
+    return SIGNS[finding.gravity] if finding.now else PAST_SIGN
 
 
 def _name(diagnosis: Diagnosis) -> str:

@@ -128,6 +128,13 @@ def test_a_stale_dns_set() -> None:
     assert causes(ready().looked(5, Subject.RESOLVED, ONE).looked(5, Subject.DNS, ONE), 5) == []
 
 
+def test_what_was_looked_at_before_a_change_says_nothing_any_more() -> None:
+    record = ready().looked(5, Subject.RESOLVED, ONE).looked(5, Subject.DNS, TWO).looked(5, Subject.ENVIRONMENT, "http_proxy")
+    record.walk((6, IDLE), (7, C), (7.1, R))
+    assert Cause.STALE_DNS not in causes(record, 8)
+    assert Cause.PROXY in causes(record, 8)
+
+
 def test_pick_first_knows_only_the_endpoints_that_it_tried() -> None:
     record = ready().looked(5, Subject.RESOLVED, ONE).looked(5, Subject.DNS, f"{ONE}, {TWO}")
     assert causes(record, 5) == []

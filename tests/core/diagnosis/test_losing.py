@@ -108,11 +108,11 @@ def test_too_many_pings_by_the_words_of_a_call() -> None:
 
 def test_too_many_pings_by_lives_that_double() -> None:
     """gRPC's own server lets calls end well, so nobody tells; but core pings half as often after each complaint."""
-    options = PoolOptions(load_balancing="round_robin", keepalive=Keepalive(time=0.3, timeout=1.0))
-    record = Recorded(options=options).walk((0, IDLE), (0.001, C), (0.002, R), (2.075, C), (2.076, R), (6.2, C), (6.201, R))
-    (pings,) = record.diagnosis(7).findings
+    options = PoolOptions(load_balancing="round_robin", keepalive=Keepalive(time=1.0, timeout=1.0))
+    record = Recorded(options=options).walk((0, IDLE), (0.001, C), (0.002, R), (3.006, C), (3.006, R), (9.01, C), (9.011, R))
+    (pings,) = record.diagnosis(12).findings
     assert (pings.cause, pings.known) == (Cause.TOO_MANY_PINGS, Evidence.INFERRED)
-    assert "2.1 s and 4.1 s" in pings.text
+    assert "3 s, 6 s: twice as long each time" in pings.text
 
 
 def test_failed_attempts_after_a_loss_tell_more_than_the_loss() -> None:

@@ -39,7 +39,7 @@ def _too_large(case: Case, calls: Sequence[Call]) -> Finding:
     what = "A response" if ours else "A request"
     whose = "this client takes" if ours else "the module takes"
     often = f"{times_text(len(calls))}, last in {last.method}"
-    text = f"{what} of {size:,} bytes is larger than the {limit:,} that {whose} ({often}); the connection is sound."
+    text = f"{what} of {size:,} bytes is larger than the {limit:,} that {whose} ({often}); the connection stays up."
     advice = "Send less at once, page or stream it" + (
         ", or ask the module for less." if ours else ", or raise the module's limit (grpc.max_receive_message_length on its server)."
     )

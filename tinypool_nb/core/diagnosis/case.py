@@ -1,11 +1,12 @@
 """The evidence of one module: everything that a diagnosis may look at, and hence all that it can be judged by."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from tinypool_nb.core.diagnosis.findings import Reference, RowOf
-from tinypool_nb.core.events import Attempt, Call, ChannelIdentity, Evidence, Mark, Observation, Outcome, Subject, Transition
+from tinypool_nb.core.events import Attempt, Call, ChannelIdentity, Evidence, Mark, MarkKind, Observation, Outcome, Subject, Transition
 from tinypool_nb.core.failures import shown_reason
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import PoolOptions
@@ -61,8 +62,8 @@ class Case:
 
     @cached_property
     def readies(self) -> tuple[int, ...]:
-        """When it became READY."""
-        return tuple(row.time for row in self.own if row.state is State.READY)
+        """When it became READY, the earliest first."""
+        return tuple(sorted(row.time for row in self.own if row.state is State.READY))
 
     @cached_property
     def failed(self) -> tuple[Attempt, ...]:
@@ -70,16 +71,21 @@ class Case:
         return tuple(row for row in self.attempts if row.outcome is Outcome.FAILED)
 
     def observed(self, subject: Subject) -> tuple[Observation, ...]:
-        """What was looked at last, of that subject."""
-        return tuple(row for row in self.observations if row.subject is subject)
+        """What was looked at last, of that subject, if it still holds: what it is about must not have changed since."""
+        return tuple(row for row in self.observations if row.subject is subject and row.time >= self._changed(subject))
+
+    def _changed(self, subject: Subject) -> int:
+        """When what a subject is about changed last, as far as the record tells."""
+        if subject is Subject.ENVIRONMENT:
+            return 0
+        if subject is Subject.DISCOVERY:
+            return max((row.time for row in self.marks if row.kind is MarkKind.DISCOVERY), default=0)
+        return 0 if self.opening is None else self.opening.time
 
     def ready_after(self, time: int) -> int | None:
         """When it became READY next, at that moment or later; None if it has not."""
-        return next((ready for ready in self.readies if ready >= time), None)
-
-    def ready_before(self, time: int) -> int | None:
-        """When it had become READY last, before that moment."""
-        return max((ready for ready in self.readies if ready < time), default=None)
+        place = bisect_left(self.readies, time)
+        return self.readies[place] if place < len(self.readies) else None
 
 
 # How a row is told in a reference

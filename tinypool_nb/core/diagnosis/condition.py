@@ -45,13 +45,14 @@ def _forecast(case: Case) -> Forecast:
     return forecast(case.opening.state, case.opening.time, attempts, case.options.backoff, case.now, held=held)
 
 
-def _present(case: Case, cause: Cause, text: str, advice: str, *more: Reference, known: Evidence = Evidence.SEEN) -> Finding:
+def _present(case: Case, cause: Cause, text: str, advice: str, *more: Reference) -> Finding:
     assert case.opening is not None
     rows = (of_transition(case.opening), *more)
-    return Finding(case.key, cause, text, tuple(sorted(set(rows), key=lambda row: row.time)), advice, case.opening.time, None, known)
+    return Finding(case.key, cause, text, tuple(sorted(set(rows), key=lambda row: row.time)), advice, case.opening.time, None)
 
 
 def _waiting(case: Case, doing: Forecast) -> Finding:
+    assert case.opening is not None
     if doing.next is None:
         text, known = f"{case.key} waits out gRPC's backoff; the attempt that it follows has left the record.", Evidence.INFERRED
     else:
@@ -61,7 +62,8 @@ def _waiting(case: Case, doing: Forecast) -> Finding:
         text = f"{case.key} waits out gRPC's backoff after attempt {doing.attempt}: the next one starts {window}, {soon}."
         known = Evidence.INFERRED
     advice = f"Nothing, or {verb_line('reconnect', case.key)}, which tries at once: a call does not cut the wait short."
-    return _present(case, Cause.BACKOFF, text, advice, *_last_failure(case), known=known)
+    rows = tuple(_last_failure(case)) or (of_transition(case.opening),)
+    return Finding(case.key, Cause.BACKOFF, text, rows, advice, case.opening.time, None, known)
 
 
 def _trying(case: Case, doing: Forecast) -> Finding:

@@ -46,15 +46,10 @@ class Run(NamedTuple):
 
 
 def findings(case: Case) -> Iterator[Finding]:
-    """Why attempts fail, and why they did."""
+    """Why attempts fail, and why they did. One that is so now means that the module, or one of its endpoints, cannot be reached."""
     now, past = _runs(case)
     for run in [*past[-AT_MOST:], *now]:
         yield _finding(run)
-
-
-def failing(case: Case) -> bool:
-    """Whether it cannot be reached now: an attempt failed, and none has succeeded since."""
-    return bool(_runs(case)[0])
 
 
 def _runs(case: Case) -> tuple[list[Run], list[Run]]:
@@ -166,7 +161,12 @@ def _unresolved(run: Run) -> _Told:
     host = host_of(run.last.channel.address)
     name = f"The name {host}" if host else f"The address {run.last.channel.address}"
     advice = "Check the spelling. A bare service name resolves only inside its cluster and namespace; from elsewhere write the full name."
-    return _Told(Cause.UNRESOLVED, f"{name} does not resolve: {shown_reason(run.last.reason, 200)}", advice)
+    return _Told(Cause.UNRESOLVED, f"{name} does not resolve: {_last_words(run.last.reason)}.", advice)
+
+
+def _last_words(reason: str) -> str:
+    """What the resolver said itself, behind what gRPC core put before it."""
+    return shown_reason(reason.rstrip("]. ").rpartition(": ")[2] or reason, 200)
 
 
 def _unreachable(run: Run) -> _Told:

@@ -1,11 +1,13 @@
 """From the evidence of a module to what is, or was, the matter with it. Pure: the same evidence always gives the same findings."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from tinypool_nb.core.diagnosis import calling, condition, connecting, losing, surroundings
 from tinypool_nb.core.diagnosis.case import Case
 from tinypool_nb.core.diagnosis.causes import Cause, Gravity
 from tinypool_nb.core.diagnosis.findings import Finding
+from tinypool_nb.core.events import Evidence
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.states import State
 from tinypool_nb.core.telling import counted
@@ -62,14 +64,27 @@ def diagnose(case: Case) -> Diagnosis:
     >>> diagnose(Case(ModuleKey(None, "http-module-v1"), None, now=0)).findings
     ()
     """
+    unreached = tuple(connecting.findings(case))
     found = [
-        *connecting.findings(case),
-        *losing.findings(case, failing=connecting.failing(case)),
+        *unreached,
+        *losing.findings(case, failing=any(finding.now for finding in unreached)),
         *calling.findings(case),
         *condition.findings(case),
         *surroundings.findings(case),
     ]
-    return Diagnosis(case.key, case.state, case.address, case.now, tuple(sorted(found, key=_rank)), judged_by(case))
+    return Diagnosis(case.key, case.state, case.address, case.now, tuple(sorted(_merged(found), key=_rank)), judged_by(case))
+
+
+def _merged(found: Iterable[Finding]) -> Iterator[Finding]:
+    """Where two kinds of evidence tell of the same, one finding: in the words of who said it, with the evidence of both."""
+    same: dict[tuple[Cause, int], list[Finding]] = {}
+    for finding in found:
+        same.setdefault((finding.cause, finding.since), []).append(finding)
+    for findings in same.values():
+        best = min(findings, key=lambda finding: finding.known is not Evidence.SEEN)
+        rows = sorted({row for finding in findings for row in finding.evidence}, key=lambda row: (row.time, row.table, row.text))
+        ends = [finding.until for finding in findings if finding.until is not None]
+        yield replace(best, evidence=tuple(rows), until=max(ends) if len(ends) == len(findings) else None) if len(findings) > 1 else best
 
 
 def judged_by(case: Case) -> str:

@@ -4,10 +4,12 @@ gRPC core's trace does not say why a connection went. A call under way on it doe
 none, the lengths of the connections' lives and what came after them tell, and that is said to be inferred.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from statistics import median
-from typing import NamedTuple
 
 from tinypool_nb.core.diagnosis.case import Case, of_call, of_transition, spread
 from tinypool_nb.core.diagnosis.causes import Cause
@@ -24,8 +26,8 @@ AGED = ("max connection age", "max_age")
 """What servers say to a call that outlives the grace of their connection's age: gRPC core, and grpc-go."""
 STOPPED = ("Cancelling all calls", "Server shutdown", "server stopping", "graceful_stop")
 """What gRPC's servers say to calls that outlive the grace of a stop."""
-BACK_AT_ONCE = 2_000_000_000
-"""Nanoseconds within which a connection that was ended on purpose is back, where somebody asks for it."""
+OUTLIVED = "outlived"
+"""What such a call tells: its connection was ended on purpose, some time before."""
 FEW = 3
 """Losses from which on a module flaps."""
 FLAPPING_WITHIN = 600_000_000_000
@@ -33,10 +35,13 @@ FLAPPING_WITHIN = 600_000_000_000
 ALIKE = 1.35
 """How much longer the longest of several lives may be than the shortest, to be of one length: servers jitter a connection's age by 10 % up
 and down (gRFC A9), and a machine under load adds to it."""
+TIMED_OUT = "connection timed out"
+"""What gRFC A94 calls it where a keepalive was not answered."""
 SECOND = 1_000_000_000
 
 
-class Loss(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Loss:
     """One connection that was lost."""
 
     row: Transition
@@ -47,12 +52,8 @@ class Loss(NamedTuple):
     """When the module was READY again."""
     told: tuple[Call, ...]
     """The calls that broke with it."""
-
-    @property
-    def error(self) -> str:
-        """Why, in the words of gRFC A94; "unknown" if nothing told."""
-        errors = [disconnect_error(reason) for reason in (self.row.reason, *(call.reason for call in self.told))]
-        return next((error for error in errors if error != UNKNOWN_ERROR), UNKNOWN_ERROR)
+    error: str
+    """Why, in the words of gRFC A94; "unknown" if nothing told."""
 
     @property
     def life(self) -> float | None:
@@ -71,22 +72,34 @@ class Loss(NamedTuple):
 
 def losses(case: Case) -> tuple[Loss, ...]:
     """Each connection that was lost, the oldest first; those that were ended by the pool itself are none."""
-    found = []
-    broken = [call for call in case.calls if call.reason]
-    for row in case.own:
-        if row.previous is State.READY and row.state in DISCONNECTED:
-            told = tuple(call for call in broken if call.start <= row.time + NEAR and _broke(call, row))
-            found.append(Loss(row, case.ready_before(row.time + 1), case.ready_after(row.time), told))
+    tellers = sorted((call for call in case.calls if _told_of(call.reason) != UNKNOWN_ERROR), key=lambda call: call.end)
+    ends = [call.end for call in tellers]
+    outlived = [call for call in tellers if _told_of(call.reason) == OUTLIVED]
+    found: list[Loss] = []
+    began: int | None = None
+    for place, row in enumerate(case.own):  # in their order: several may have the same millisecond
+        if row.state is State.READY:
+            began = row.time
+        elif row.previous is State.READY and row.state in DISCONNECTED:
+            near = tellers[bisect_left(ends, row.time - NEAR) : bisect_right(ends, row.time + NEAR)]
+            # A server that drains lets calls run on after it has said that the connection ends, and then cancels them.
+            later = [call for call in outlived if call.start <= row.time < call.end - NEAR]
+            told = tuple(call for call in (*near, *later) if call.channel == row.channel)
+            back = next((after.time for after in case.own[place:] if after.state is State.READY), None)
+            found.append(Loss(row, began, back, told, _error(row, told)))
+            began = None
     return tuple(found)
 
 
-def _broke(call: Call, row: Transition) -> bool:
-    if call.channel != row.channel:
-        return False
-    if abs(call.end - row.time) <= NEAR:
-        return disconnect_error(call.reason) != UNKNOWN_ERROR or any(word in call.reason for word in (*AGED, *STOPPED))
-    # A server that drains lets calls run on after it has said that the connection ends, and then cancels them.
-    return call.start <= row.time < call.end and any(word in call.reason for word in (*AGED, *STOPPED))
+def _error(row: Transition, told: Sequence[Call]) -> str:
+    errors = (_told_of(reason) for reason in (row.reason, *(call.reason for call in told)))
+    return next((error for error in errors if error not in {UNKNOWN_ERROR, OUTLIVED}), UNKNOWN_ERROR)
+
+
+@lru_cache(maxsize=4096)
+def _told_of(reason: str) -> str:
+    """What a reason tells of a lost connection: one of gRFC A94's errors, or that the call outlived a grace."""
+    return OUTLIVED if any(word in reason for word in (*AGED, *STOPPED)) else disconnect_error(reason)
 
 
 def findings(case: Case, *, failing: bool) -> Iterator[Finding]:
@@ -113,8 +126,8 @@ def findings(case: Case, *, failing: bool) -> Iterator[Finding]:
         yield _flapping(case, burst)
     for loss in [loss for loss in rest if loss not in burst][-2:]:
         last = loss is found[-1] and loss.back is None
-        if last and failing:
-            continue  # the failed attempts tell: killed, frozen, unreachable
+        if last and failing and loss.error != TIMED_OUT:
+            continue  # the failed attempts tell more: killed, unreachable
         yield _one(case, loss)
 
 
@@ -132,20 +145,29 @@ def _recycled(found: Sequence[Loss]) -> list[Loss]:
 
 
 def _throttled(case: Case, found: Sequence[Loss]) -> list[Loss]:
-    """Connections whose lives about double each time, without a word: what gRPC core does after a GOAWAY too_many_pings."""
-    quiet = [loss for loss in found if loss.error == UNKNOWN_ERROR and loss.life]
-    for first, second in pairwise(quiet):
-        one, two = first.life or 0.0, second.life or 0.0
-        if one >= 1.9 * case.options.keepalive.time and 1.7 <= two / one <= 2.4:
-            return [first, second]
-    return []
+    """Connections that ended in silence after a whole number of pings, each after twice as long as the one before.
+
+    So it looks where gRPC core's own server complains of pings: calls under way end well and tell nothing, and the client's core
+    then pings half as often. Seen: 3.004, 6.004, 12.004 s with a ping each second.
+    """
+    every = case.options.keepalive.time
+    chain: list[Loss] = []
+    for loss in found:
+        if loss.error != UNKNOWN_ERROR or not loss.life:
+            continue
+        if chain and 1.85 <= loss.life / (chain[-1].life or loss.life) <= 2.2:
+            chain.append(loss)
+        elif len(chain) < 2:
+            pings = loss.life / every
+            chain = [loss] if pings >= 1.9 and abs(pings - round(pings)) <= 0.15 else []
+    return chain if len(chain) >= 2 else []
 
 
 def _too_many_pings(case: Case, found: Sequence[Loss], *, inferred: bool) -> Finding:
     every = case.options.keepalive.time
     if inferred:
-        lives = " and ".join(seconds_text(loss.life or 0.0) for loss in found)
-        how = f"its connections ended in silence after {lives}: twice as long each time, since core pings half as often after a complaint"
+        lives = ", ".join(seconds_text(loss.life or 0.0) for loss in found)
+        how = f"its connections ended in silence after {lives}: twice as long each time, as core pings half as often after each complaint"
     else:
         how = f"it ended the connection {times_text(len(found))} with GOAWAY ENHANCE_YOUR_CALM, too_many_pings"
     idle = ", also without calls" if case.options.keepalive.without_calls else ""
@@ -216,7 +238,7 @@ def _one(case: Case, loss: Loss) -> Finding:
         text = f"{case.key} drained the connection{life}: it said GOAWAY, as a server does that stops or restarts{calls}{back}."
         advice = "Nothing: a graceful stop. Give calls a longer grace there if they were cut off."
         return _made(case, Cause.DRAINED, (text, advice), loss)
-    if error == "connection timed out":
+    if error == TIMED_OUT:
         keepalive = case.options.keepalive
         asked = f"sent after {keepalive.time:g} s, lost after {keepalive.timeout:g} s more"
         lived = "" if loss.life is None else f", connected for {seconds_text(loss.life)}"

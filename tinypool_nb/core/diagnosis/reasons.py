@@ -1,6 +1,7 @@
 """Which cause the words of gRPC core stand for, of an attempt that failed: those of grpcio 1.85.1, as tests collect them."""
 
 import re
+from functools import lru_cache
 
 from tinypool_nb.core.diagnosis.causes import Cause
 
@@ -34,6 +35,7 @@ _WORDS: tuple[tuple[re.Pattern[str], Cause], ...] = (
 )
 
 
+@lru_cache(maxsize=4096)  # a thousand modules fail for few reasons
 def cause_of(reason: str) -> Cause:
     """The cause that a failed attempt's reason stands for.
 

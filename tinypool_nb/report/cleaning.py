@@ -13,6 +13,8 @@ _EMPTY = frozenset({"frame", "embed", "link", "meta", "base"})
 """Those among them that have no end tag."""
 _ADDRESSES = frozenset({"href", "src", "xlink:href", "action", "formaction", "data", "poster", "from", "to", "values", "by"})
 _RUNS = re.compile(r"(javascript|vbscript|data:(?!image/|font/|audio/|video/))", re.IGNORECASE)
+_NAME = re.compile(r"[a-z][a-z0-9:._-]*")
+"""Of elements; nobody needs others."""
 _BLANKS = re.compile(r"[\x00-\x20]+")
 _BAD_ATTRIBUTES = frozenset({"srcdoc", "formaction", "ping", "http-equiv", "nonce"})
 _DATA = "application/json"
@@ -21,13 +23,13 @@ Attributes = list[tuple[str, str | None]]
 
 
 def cleaned(page: str, nonce: str) -> str:
-    """The page without active content of others.
+    r"""The page without active content of others.
 
     Args:
         page: a whole HTML document.
         nonce: what the report's own scripts carry. Scripts that hold JSON, which no browser runs, stay too.
 
-    >>> cleaned('<body><p onclick="x()">a</p><script>x()</script><a href=" java\\nscript:x()">b</a></body>', "n")
+    >>> cleaned('<body><p onclick="x()">a</p><script>x()</script><a href=" java\nscript:x()">b</a></body>', "n")
     '<body><p>a</p><a>b</a></body>'
     """
     cleaner = _Cleaner(nonce)
@@ -63,11 +65,16 @@ class _Cleaner(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if not self._inside:
-            self.kept.append(f"</{tag}>")
+            if _NAME.fullmatch(tag):
+                self.kept.append(f"</{tag}>")
         elif tag == self._inside[-1]:
             self._inside.pop()
 
     def handle_data(self, data: str) -> None:
+        if self.cdata_elem not in {"script", "style"}:
+            data = data.replace("<", "&lt;")  # what begins no tag here shall begin none anywhere
+        elif self._in_body and self.cdata_elem == "style":
+            data = data.replace("<", "\\3c ")  # inside of <svg> and <math> a style is markup to a browser; to CSS this is the same
         self._write(data)
 
     def handle_entityref(self, name: str) -> None:
@@ -87,6 +94,8 @@ class _Cleaner(HTMLParser):
             self.kept.append(text)
 
     def _is_gone(self, tag: str, attrs: Attributes) -> bool:
+        if not _NAME.fullmatch(tag):
+            return True
         if tag not in _GONE or not self._in_body:
             return False
         if tag != "script":

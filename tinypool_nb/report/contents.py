@@ -44,9 +44,12 @@ def headings(page: str) -> list[Heading]:
 def _listed(found: list[Heading]) -> str:
     top = min(heading.level for heading in found)
     entries = "".join(
-        f'<li class="depth-{heading.level - top + 1}"><a href="#{escape(quote(heading.name))}">{escape(heading.text)}</a></li>' for heading in found
+        f'<li class="depth-{heading.level - top + 1}"><a href="#{escape(quote(heading.name))}">{escape(heading.text)}</a></li>'
+        for heading in found
     )
-    return f'<nav class="tinypool-contents" aria-label="contents"><details open><summary>Contents</summary><ol>{entries}</ol></details></nav>'
+    return (
+        f'<nav class="tinypool-contents" aria-label="contents"><details open><summary>Contents</summary><ol>{entries}</ol></details></nav>'
+    )
 
 
 class _Reader(HTMLParser):

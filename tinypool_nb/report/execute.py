@@ -51,8 +51,8 @@ def execute(
         on_cell: told before each code cell; for progress.
 
     Raises:
-        ReportError: the file is no notebook; a parameter is no plain value, or not one that the notebook takes; or a cell failed, with its number, its source and
-            the last lines of what it said.
+        ReportError: the file is no notebook; a parameter is no plain value, or not one that the notebook takes; or a cell
+            failed, with its number, its source and the last lines of what it said.
     """
     node = read_notebook(notebook)
     if parameters:

@@ -90,7 +90,7 @@ def write_report(notebook: NotebookNode | Path, out: Path) -> None:
 class TinypoolPDFExporter(TinypoolHTMLExporter):
     """The same as PDF, printed by the Chromium on the PATH: always light, plots and timelines as vectors.
 
-        jupyter nbconvert --to tinypool-pdf notebook.ipynb
+    jupyter nbconvert --to tinypool-pdf notebook.ipynb
     """
 
     export_from_notebook = "tinypool report (PDF)"

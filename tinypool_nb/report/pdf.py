@@ -81,7 +81,13 @@ def print_pdf(html: str, *, timeout: float = TIMEOUT) -> bytes:
 def _run(command: list[str], timeout: float) -> str:
     """Run it in a group of its own, so that none of its processes stays if it takes too long; what it said."""
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, text=True, errors="replace"
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        text=True,
+        errors="replace",
     )
     try:
         said, _ = process.communicate(timeout=timeout)

@@ -100,7 +100,9 @@ def chip(code: int) -> str:
     meaning = UNKNOWN_MEANING if code == UNKNOWN else STATES[code].meaning
     size = 2 * TILE
     hatch = "".join(f'<path d="{look.path}" transform="translate({x},{y})"/>' for x in (0, TILE) for y in (0, TILE) if look.path)
-    swatch = f'<svg width="14" height="14" viewBox="0 0 {size} {size}" aria-hidden="true"><rect width="{size}" height="{size}"/>{hatch}</svg>'
+    swatch = (
+        f'<svg width="14" height="14" viewBox="0 0 {size} {size}" aria-hidden="true"><rect width="{size}" height="{size}"/>{hatch}</svg>'
+    )
     return f'<span class="chip" data-state="{look.label}" title="{for_xml(meaning)}">{swatch}{look.label}</span>'
 
 

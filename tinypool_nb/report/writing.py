@@ -10,6 +10,7 @@ from tinypool_nb.report.pdf import print_pdf
 from tinypool_nb.report.recording import SECTIONS, recording_html
 from tinypool_nb.report.recording.seen import Recorded
 
+
 def write_notebook_report(node: NotebookNode, out: Path, *, name: str) -> None:
     """Write a notebook, with what it said, as HTML or PDF: the end of `out` says which.
 

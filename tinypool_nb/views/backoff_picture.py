@@ -36,7 +36,9 @@ class Waits(NamedTuple):
         ''
         """
         count = len(self.gaps)
-        return f"{self.kept} of {count} wait{'' if count == 1 else 's'} keep{'s' if count == 1 else ''} to the specification" if count else ""
+        return (
+            f"{self.kept} of {count} wait{'' if count == 1 else 's'} keep{'s' if count == 1 else ''} to the specification" if count else ""
+        )
 
 
 def waits_of(attempts: pd.DataFrame, backoff: Backoff) -> Waits:
@@ -134,9 +136,8 @@ def _windows(plot: _Plot) -> list[str]:
     for step in plot.rungs:
         left, right = plot.x(step.attempt - 0.5), plot.x(step.attempt + 0.5)
         top, bottom = plot.y(step.longest + TOLERANCE), plot.y(max(step.shortest - TOLERANCE, plot.low))
-        lines.append(
-            f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}" fill="{colour}" fill-opacity="0.2"/>'
-        )
+        size = f'width="{right - left:.1f}" height="{bottom - top:.1f}"'
+        lines.append(f'<rect x="{left:.1f}" y="{top:.1f}" {size} fill="{colour}" fill-opacity="0.2"/>')
         y = plot.y(step.nominal)
         lines.append(f'<path d="M{left:.1f},{y:.1f}H{right:.1f}" stroke="{colour}" stroke-dasharray="2 3"/>')
     return lines
@@ -146,10 +147,9 @@ def _dot(plot: _Plot, gap: Gap, backoff: Backoff) -> str:
     wait = rung(gap.attempt, backoff)
     spread = (gap.run * 7 % 13 / 13 - 0.5) * 0.5  # runs stand beside each other, not on top
     x, y = plot.x(min(gap.attempt, len(plot.rungs)) + spread), plot.y(gap.seconds)
-    text = (
-        f"attempt {gap.attempt} of run {gap.run}: the next one after {duration_text(gap.seconds)}; allowed: {duration_text(wait.shortest)} to "
-        f"{duration_text(wait.longest)}; {times_text(np.array([gap.start]))[0]} UTC"
-    )
+    allowed = f"allowed: {duration_text(wait.shortest)} to {duration_text(wait.longest)}"
+    began = f"{times_text(np.array([gap.start]))[0]} UTC"
+    text = f"attempt {gap.attempt} of run {gap.run}: the next one after {duration_text(gap.seconds)}; {allowed}; {began}"
     return _shape(plot.palette, x, y, kept=keeps_to(gap, backoff), title=f"<title>{for_xml(text)}</title>")
 
 

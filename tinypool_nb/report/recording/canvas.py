@@ -1,4 +1,4 @@
-"""The timeline of a record for the live view's own scripts: one snapshot, as `widgets/packing.py` sends it, that stands in the page."""
+"""The timeline of a record for the player of recordings: one snapshot, as `widgets/packing.py` sends it, that stands in the page."""
 
 import base64
 from typing import Any
@@ -35,7 +35,12 @@ def canvas_data(intervals: pd.DataFrame, marks: pd.DataFrame, *, now: int) -> tu
     epoch = seen.start // _SECOND
     records, texts = _records(seen, intervals.iloc[seen.segments.shown], epoch)
     placed = [
-        (mark.time - epoch * _SECOND, -1 if mark.lane is None else mark.lane, mark.kind, cut(one_line(mark.text), _REASON_LENGTH, keep_end=False))
+        (
+            mark.time - epoch * _SECOND,
+            -1 if mark.lane is None else mark.lane,
+            mark.kind,
+            cut(one_line(mark.text), _REASON_LENGTH, keep_end=False),
+        )
         for mark in seen.marks[-MOST_MARKS:]
     ]
     head = {
@@ -51,8 +56,7 @@ def canvas_data(intervals: pd.DataFrame, marks: pd.DataFrame, *, now: int) -> tu
     data = {
         "head": head,
         "records": base64.b64encode(records.tobytes()).decode(),
-        "start": seen.start - epoch * _SECOND,
-        "end": seen.end - epoch * _SECOND,
+        "span": (max(now, seen.end) - seen.start) / _SECOND,
         "look": look(),
     }
     return data, seen.note
@@ -92,4 +96,5 @@ def _ends(seen: Swimlanes) -> NDArray[np.bool_]:
         return np.zeros(0, np.bool_)
     same_lane = segments.lane[1:] == segments.lane[:-1]
     followed = np.r_[same_lane & (segments.start[1:] <= segments.end[:-1]), False]
-    return ~followed & ~(seen.is_open & np.r_[~same_lane, True])
+    ends: NDArray[np.bool_] = ~followed & ~(seen.is_open & np.r_[~same_lane, True])
+    return ends

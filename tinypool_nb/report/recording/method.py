@@ -10,7 +10,10 @@ from tinypool_nb.report.tables import Head
 from tinypool_nb.views.swimlanes import nanoseconds, shown_keys
 from tinypool_nb.views.wording import duration_text, for_xml, one_line
 
-MOST_GAPS = 50
+MOST_OPEN = 20
+"""Modules with gaps that are not folded away."""
+
+_SECOND = 1_000_000_000
 
 _HOW = (
     "States, times and reasons of connections are gRPC core’s own: its channelz trace, read in the process that held the channels. "
@@ -30,11 +33,13 @@ def method(seen: Seen, provenance: tuple[str, ...]) -> str:
     counts = seen.transitions["evidence"].value_counts()
     told = [f"{number:,} {words}" for kind, words in _EVIDENCE.items() if (number := int(counts.get(str(kind), 0)))]
     kinds = f" ({', '.join(told)})" if told else ""
-    rows = f"<p>{len(seen.transitions):,} transitions{kinds}, {len(seen.attempts):,} attempts and {len(seen.calls):,} calls stand in it.</p>"
+    rows = (
+        f"<p>{len(seen.transitions):,} transitions{kinds}, {len(seen.attempts):,} attempts and {len(seen.calls):,} calls stand in it.</p>"
+    )
     listed = "".join(f"<li>{for_xml(fact)}</li>" for fact in provenance)
     return (
         f'<section id="method"><h2>Method and gaps</h2><p>{_HOW}</p>{rows}{_gaps(seen)}{_said(seen)}'
-        f"{_settings(seen.details)}<ul class=\"provenance\">{listed}</ul></section>"
+        f'{_settings(seen.details)}<ul class="provenance">{listed}</ul></section>'
     )
 
 
@@ -43,18 +48,28 @@ def _gaps(seen: Seen) -> str:
     gaps = seen.intervals[seen.intervals["state"].isna()]
     if gaps.empty:
         return '<p class="gaps">There is no gap in it.</p>'
-    starts, ends = nanoseconds(gaps["start"]), nanoseconds(gaps["end"])
-    ends = [seen.now if end == tables.NEVER else end for end in ends.tolist()]
-    columns = sorted(zip(shown_keys(gaps), starts.tolist(), ends, strict=True), key=lambda each: each[1] - each[2])
+    starts = nanoseconds(gaps["start"]).tolist()
+    ends = [seen.now if end == tables.NEVER else end for end in nanoseconds(gaps["end"]).tolist()]
+    missed: dict[str, list[tuple[int, int]]] = {}
+    for name, start, end in zip(shown_keys(gaps), starts, ends, strict=True):
+        missed.setdefault(name, []).append((start, max(end - start, 0)))
+    total = sum(length for found in missed.values() for _, length in found)
     rows = [
-        [tables.text(name, 60, keep_end=True), tables.moment(start, "ms"), tables.moment(end, "ms"), tables.seconds(max(end - start, 0) / 1e9)]
-        for name, start, end in columns[:MOST_GAPS]
+        [
+            tables.text(name, 60, keep_end=True),
+            tables.count(len(found)),
+            tables.seconds(sum(length for _, length in found) / _SECOND),
+            tables.seconds(max(length for _, length in found) / _SECOND),
+            tables.moment(min(start for start, _ in found)),
+            tables.moment(max(start for start, _ in found)),
+        ]
+        for name, found in missed.items()
     ]
-    total = duration_text(sum(max(end - start, 0) for _, start, end in columns) / 1e9)
-    caption = f"the {MOST_GAPS} longest gaps" if len(columns) > MOST_GAPS else "the gaps"
-    heads = [Head("module"), Head("from, UTC"), Head("to, UTC"), Head("lasted")]
-    many = f"{len(columns):,} gap{'' if len(columns) == 1 else 's'}"
-    return f'<p class="gaps">Nobody knows what happened in {many}, {total} in all.</p>{tables.table(heads, rows, caption=caption, name="gaps")}'
+    heads = [Head("module"), Head("gaps"), Head("in all"), Head("longest"), Head("first began, UTC"), Head("last began, UTC")]
+    said = f"Nobody knows what happened in {len(gaps):,} gap{'' if len(gaps) == 1 else 's'}, {duration_text(total / _SECOND)} in all."
+    listed = tables.table(heads, rows, name="gaps")
+    folded = "" if len(rows) <= MOST_OPEN else f"<details><summary>the gaps of {len(rows):,} modules</summary>{listed}</details>"
+    return f'<p class="gaps">{said}</p>{folded or listed}'
 
 
 def _said(seen: Seen) -> str:

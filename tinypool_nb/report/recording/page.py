@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from tinypool_nb.report.pages import asset
 from tinypool_nb.report.recording.drawings import colour_rules
 from tinypool_nb.views.wording import for_xml
-from tinypool_nb.widgets.joining import joined, style
+from tinypool_nb.widgets.joining import REPLAY, joined, style
 
 # Only scripts with the page's own nonce run. It is made of the page's content, which so cannot hold it.
-_POLICY = (
-    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-)
+_POLICY = "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 _PAPER = "@page{size:A4}"
 
@@ -34,9 +32,11 @@ def page(title: str, subtitle: Sequence[str], contents: Sequence[tuple[str, str,
     if not paper:
         scripts.append(f'<script nonce="{nonce}">{asset("tables.js")}</script>')
     if canvas and not paper:
-        live = joined().replace("export default ", "")
+        live = joined(REPLAY).replace("export default ", "")
         scripts.append(f'<script type="module" nonce="{nonce}">{live}\n{asset("recorded.js")}</script>')
-    css = "\n".join((colour_rules(), asset("recorded.css"), asset("tables.css"), style() if canvas and not paper else "", _PAPER if paper else ""))
+    css = "\n".join(
+        (colour_rules(), asset("recorded.css"), asset("tables.css"), style() if canvas and not paper else "", _PAPER if paper else "")
+    )
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY.format(nonce=nonce)}">'

@@ -6,12 +6,16 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from tinypool_nb.core.diagnosis.causes import Gravity
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import Backoff
 from tinypool_nb.core.palette import SEVERITY
 from tinypool_nb.report.tables import NEVER
 from tinypool_nb.views.backoff_picture import Waits, waits_of
 from tinypool_nb.views.swimlanes import nanoseconds, shown_keys
+
+GRAVITIES = tuple(Gravity)
+"""How bad a finding is, the worst first."""
 
 
 class Recorded(Protocol):
@@ -73,17 +77,23 @@ class Module:
     transport: str
     options: str
     findings: tuple[Any, ...]
-    """Its rows of `findings`, those that hold at the end first."""
+    """Its rows of `findings`: those that hold at the end first, then the worst."""
 
     @property
-    def is_wrong_now(self) -> bool:
-        """Whether something was wrong with it at the end."""
-        return any(each.now for each in self.findings)
+    def gravity_now(self) -> str:
+        """How bad it is at the end; "" if nothing was found."""
+        return min((Gravity(each.gravity) for each in self.findings if each.now), key=GRAVITIES.index, default="")
+
+    @property
+    def was_wrong(self) -> bool:
+        """Whether something was wrong with it, at the end or earlier."""
+        return any(each.gravity != Gravity.NOTE for each in self.findings)
 
     @property
     def rank(self) -> tuple[int, int, int, int]:
         """The worst first."""
-        return -self.is_wrong_now, -bool(self.findings), -SEVERITY[self.code], -int(self.row.failures)
+        now = GRAVITIES.index(Gravity(self.gravity_now or Gravity.NOTE))
+        return now, -self.was_wrong, -SEVERITY[self.code], -int(self.row.failures)
 
 
 class Seen:
@@ -126,7 +136,9 @@ class Seen:
     def waits_of(self, module: Module) -> Waits:
         """The waits between the module's attempts; worked out once."""
         if module.name not in self._waits:
-            self._waits[module.name] = waits_of(self.attempts_of(module), self.record.backoff(module.key)) if module.row.failures else Waits((), 0)
+            self._waits[module.name] = (
+                waits_of(self.attempts_of(module), self.record.backoff(module.key)) if module.row.failures else Waits((), 0)
+            )
         return self._waits[module.name]
 
     @property
@@ -138,29 +150,36 @@ class Seen:
     def _modules(self) -> list[Module]:
         summary, connections = self.record.summary(), self.record.connections()
         known = {str(key): key for key in self.record.known()}
-        settings = dict(zip(shown_keys(connections), zip(connections["transport"], connections["options"], strict=True), strict=True))
+        settings = {
+            str(name): (_told(transport), _told(options))
+            for name, transport, options in zip(shown_keys(connections), connections["transport"], connections["options"], strict=True)
+        }
         found: dict[str, list[Any]] = {}
-        for name, row in zip(shown_keys(self.findings), self.findings.itertuples(index=False), strict=True):
+        for name, row in zip(shown_keys(self.findings), rows_of(self.findings), strict=True):
             found.setdefault(str(name), []).append(row)
         columns = zip(
             shown_keys(summary),
             summary["state"].cat.codes.tolist(),
             nanoseconds(summary["since"]).tolist(),
-            summary.itertuples(index=False),
+            rows_of(summary),
             strict=True,
         )
-        return [
-            Module(
-                name,
-                known[name],
-                code,
-                since,
-                row,
-                *(_told(each) for each in settings.get(name, ("", ""))),
-                tuple(sorted(found.get(name, ()), key=lambda each: not each.now)),
-            )
-            for name, code, since, row in columns
-        ]
+        modules = []
+        for name, code, since, row in columns:
+            transport, options = settings.get(name, ("", ""))
+            findings = sorted(found.get(name, ()), key=lambda each: (not each.now, GRAVITIES.index(Gravity(each.gravity))))
+            modules.append(Module(name, known[name], code, since, row, transport, options, tuple(findings)))
+        return modules
+
+
+def rows_of(frame: pd.DataFrame) -> list[Any]:
+    """The rows of a frame, each with its columns by name."""
+    return list(frame.itertuples(index=False))
+
+
+def moment_of(time: Any) -> int:
+    """A time of a frame as nanoseconds since 1970 UTC; NEVER for NaT."""
+    return NEVER if pd.isna(time) else int(time.as_unit("ns").value)
 
 
 def _told(value: object) -> str:
@@ -170,7 +189,8 @@ def _told(value: object) -> str:
 
 def _by_module(frame: pd.DataFrame) -> Mapping[str, Any]:
     """The places of each module's rows."""
-    return shown_keys(frame).groupby(shown_keys(frame), sort=False).indices if len(frame) else {}
+    keys = shown_keys(frame)
+    return {str(name): places for name, places in keys.groupby(keys, sort=False).indices.items()} if len(frame) else {}
 
 
 def _rows(frame: pd.DataFrame, places: Mapping[str, Any], name: str) -> pd.DataFrame:

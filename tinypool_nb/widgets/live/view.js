@@ -217,8 +217,8 @@ export class TimelineView {
       this.note(now);
       this.report();
     }
-    if (this.viewport.following && this.source.status === "live") {
-      const wait = Math.max(viewport.column / 1e6, this.stillness.matches ? 1000 : 0); // milliseconds until it has moved by a pixel
+    if (this.viewport.following && this.source.moves) {
+      const wait = Math.max(viewport.column / 1e6 / this.source.pace, this.stillness.matches ? 1000 : 0); // milliseconds until it has moved by a pixel
       if (wait < 20) this.schedule();
       else this.timer = setTimeout(() => this.schedule(), Math.min(wait, 1000));
     }
@@ -269,6 +269,7 @@ export class TimelineView {
       live: following ? "live" : `paused, ${behind} behind`,
       closed: "the pool is closed: this is its last state",
       lost: "the kernel is gone: this is what was seen last",
+      replay: `${this.source.moves ? "playing" : "resting"} at ${this.source.pace.toLocaleString("en")}×${following ? "" : `, in sight: ${behind} before`}`,
       refused: this.source.refusal,
     }[status];
     this.toolbar.show({ following, span, status, sentence });

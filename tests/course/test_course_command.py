@@ -41,6 +41,11 @@ def test_unanswered_a_notebook_runs_to_its_end(tmp_path: Path, capsys: pytest.Ca
     assert sum(text.startswith("02.") and " Open: " in text for text in said) == 6
     assert said[-1].startswith("02 0 of 7 exercises")
     assert "running 02_states.ipynb" in capsys.readouterr().out
+    answered = (tmp_path / "02_states.ipynb").read_text().replace("prediction = ...", "prediction = 1")
+    (tmp_path / "02_states.ipynb").write_text(answered)
+    assert main(["course", "2", "--executed", "--out", str(tmp_path)]) == 1
+    assert "holds what somebody has written" in capsys.readouterr().err
+    assert (tmp_path / "02_states.ipynb").read_text() == answered
 
 
 def test_every_command_explains_itself() -> None:

@@ -75,6 +75,11 @@ def _title(notebook: Path) -> str:
     return str(json.loads(notebook.read_text(encoding="utf-8"))["metadata"]["title"])
 
 
+def _code(notebook: Path) -> list[str]:
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+
+
 def _copied(notebook: Path, out: Path) -> str:
     target = out / notebook.name
     if target.exists():
@@ -96,6 +101,8 @@ def _execute(chosen: Sequence[Path], out: Path) -> int:
     for notebook in chosen:
         print(f"running {notebook.name}")
         target = out / notebook.name
+        if target.exists() and _code(target) != _code(notebook):
+            raise ExerciseError(f"{target} holds what somebody has written; name another folder: --out FOLDER")
         execute(notebook, target, folder=out, on_cell=show_progress)
         print(f"  {target}  ({size(target)})")
     print(f"done in {time.monotonic() - began:.0f} s")

@@ -4,7 +4,6 @@ Where a state stands on the paper is chosen here; which arrows there are is not:
 """
 
 from base64 import b64encode
-from collections import Counter
 from collections.abc import Mapping
 from math import hypot
 from types import MappingProxyType
@@ -99,8 +98,9 @@ def walked(transitions: pd.DataFrame) -> dict[Way, int]:
     >>> walked(frame)
     {(<State.IDLE: 'IDLE'>, <State.CONNECTING: 'CONNECTING'>): 1}
     """
-    rows = transitions[["previous", "state"]].dropna().astype(str)
-    return dict(Counter((State(previous), State(state)) for previous, state in zip(rows["previous"], rows["state"], strict=True)))
+    counts = transitions.groupby(["previous", "state"], observed=True).size().reset_index(name="count")
+    rows = zip(counts["previous"], counts["state"], counts["count"], strict=True)
+    return {(State(previous), State(state)): int(count) for previous, state, count in rows}
 
 
 def state_diagram_svg(seen: Mapping[Way, int] | None = None, *, theme: Theme = "light") -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tinypool_nb.core.discovering import Known
     from tinypool_nb.journal.journal import Journal
     from tinypool_nb.journal.recording.sources import Paths
+    from tinypool_nb.notebook.diagram import StateDiagram
     from tinypool_nb.notebook.explanation import Explanation
     from tinypool_nb.views.figures import Theme
     from tinypool_nb.views.frames import Since
@@ -189,6 +190,17 @@ class Record:
         from tinypool_nb.widgets.replay import Replay
 
         return Replay(self.journal)
+
+    def state_diagram(self, *, theme: Theme | None = None) -> StateDiagram:
+        """The five states, with the ways that the recorded modules have walked, and how often each.
+
+        Args:
+            theme: "light" or "dark"; by default that of the page.
+        """
+        from tinypool_nb.notebook.diagram import StateDiagram
+        from tinypool_nb.views.state_diagram import walked
+
+        return StateDiagram(walked(self.transitions(copy=False)), theme=theme)
 
     def backoff_plot(self, module: str | ModuleKey, *, theme: Theme = "light") -> go.Figure:
         """The gaps between a module's attempts against the windows that the specification gives them.

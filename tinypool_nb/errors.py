@@ -258,6 +258,10 @@ class ReportError(TinypoolError, RuntimeError):
     """A notebook could not be executed or exported. The message names the cell and what it said."""
 
 
+class ExerciseError(TinypoolError, ValueError):
+    """The course has no such exercise, hint or notebook. The message names those that there are."""
+
+
 LONGEST_PATH = 4096
 """Characters of a path that are shown: as long as Linux lets one be."""
 

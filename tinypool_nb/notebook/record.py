@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinypool_nb.core.differences import differences
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tinypool_nb.core.discovering import Known
     from tinypool_nb.journal.journal import Journal
     from tinypool_nb.journal.recording.sources import Paths
+    from tinypool_nb.notebook.diagram import StateDiagram
     from tinypool_nb.notebook.explanation import Explanation
     from tinypool_nb.views.figures import Theme
     from tinypool_nb.views.frames import Since
@@ -189,6 +191,17 @@ class Record:
 
         return Replay(self.journal)
 
+    def state_diagram(self, *, theme: Theme | None = None) -> StateDiagram:
+        """The five states, with the ways that the recorded modules have walked, and how often each.
+
+        Args:
+            theme: "light" or "dark"; by default that of the page.
+        """
+        from tinypool_nb.notebook.diagram import StateDiagram
+        from tinypool_nb.views.state_diagram import walked
+
+        return StateDiagram(walked(self.transitions(copy=False)), theme=theme)
+
     def backoff_plot(self, module: str | ModuleKey, *, theme: Theme = "light") -> go.Figure:
         """The gaps between a module's attempts against the windows that the specification gives them.
 
@@ -262,6 +275,18 @@ class Record:
 
         self.catch_up()
         recording.save(self.journal, path, details=self.describe(), resources=self.resources())
+
+    def report(self, path: str | PathLike[str], *, title: str = "") -> None:
+        """Write a ready report of the record, as .html or .pdf: what was wrong, since when, which modules, and what that rests on.
+
+        Raises:
+            ReportError: the path says neither format, or there is no Chromium to print a PDF.
+            OSError: the file cannot be written; a file of that name is left as it was.
+        """
+        from tinypool_nb.report.writing import write_recording_report
+
+        self.catch_up()
+        write_recording_report(self, Path(path), title=title or Path(path).stem)
 
     def describe(self) -> dict[str, Any]:
         """What a recording says about itself besides its rows."""

@@ -557,8 +557,9 @@ class ClientPool:
         self._discoveries.close()
         self._metrics.close()
         self._checks.stop()
+        self._prober.abandon()
+        self._carry_out(Close())  # first of what waits for the observer: it may be kept busy by channels that others go on to open
         self._prober.close()
-        self._carry_out(Close())
         self._observer.close(drain)
         self.follower.close()
         self._recordings.close()

@@ -38,6 +38,13 @@ def reasons(pool: tp.Pool) -> set[str]:
     return set(frame.reason[frame.state == "TRANSIENT_FAILURE"])
 
 
+def test_a_name_that_others_know_too_is_no_stale_one_behind_a_proxy(module: Module, proxy: ConnectProxy) -> None:
+    with tp.Pool(tp.PoolOptions(proxy=proxy.url)) as pool:
+        pool.register(NAME, f"localhost:{module.address.rpartition(':')[2]}")
+        pool.wait(NAME)
+        assert str(pool.explain(NAME)).startswith(f"{NAME}: nothing wrong")
+
+
 @pytest.mark.usefixtures("module")
 def test_a_name_that_only_a_cluster_knows_is_reached_and_every_view_tells_the_proxy(proxy: ConnectProxy, tmp_path: Path) -> None:
     with tp.Pool(tp.PoolOptions(proxy=proxy.url)) as pool:

@@ -158,6 +158,14 @@ def test_a_proxy_in_the_environment_is_only_mentioned() -> None:
     assert (proxy.cause, proxy.gravity, diagnosis.verdict) == (Cause.PROXY, Gravity.NOTE, "nothing wrong")
 
 
+def test_a_proxy_of_the_pool_s_own_looks_names_up_and_is_all_that_grpc_resolves() -> None:
+    record = Recorded(transport="plaintext through proxy 127.0.0.1:3128").walk((0, IDLE), (1, C), (1.1, R))
+    record.looked(5, Subject.RESOLVED, ONE).looked(5, Subject.DNS, TWO).looked(5, Subject.ENVIRONMENT, "http_proxy")
+    diagnosis = record.diagnosis(5)
+    assert [finding.cause for finding in diagnosis.findings] == [Cause.PROXY]
+    assert "dialled directly" not in diagnosis.findings[0].text
+
+
 @pytest.mark.parametrize(
     ("standing", "cause"),
     [

@@ -25,6 +25,10 @@ class Evidence(StrEnum):
     """Events were overwritten before they could be read; from `time` on, nobody knows what happened until the next row."""
 
 
+NOT_RECORDED = "not recorded"
+"""The reason of a gap between two recordings; every other gap is of events that were overwritten before they could be read."""
+
+
 class ChannelIdentity(NamedTuple):
     """Which channel a row is about. A module gets a new channel, of the next generation, on reconnect and on a new address."""
 

@@ -6,7 +6,7 @@ from tests.core.diagnosis.conftest import IDLE, KEY, C, R, Recorded, S, T, at
 from tinypool_nb.core.codes import Code
 from tinypool_nb.core.diagnosis.causes import Cause, Gravity
 from tinypool_nb.core.discovering import Standing
-from tinypool_nb.core.events import Evidence, MarkKind, Subject
+from tinypool_nb.core.events import NOT_RECORDED, Evidence, MarkKind, Subject
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import PoolOptions
 
@@ -115,6 +115,14 @@ def test_two_modules_on_one_address() -> None:
     (shared,) = record.diagnosis(2).findings
     assert (shared.cause, shared.since, shared.gravity) == (Cause.SHARED_ADDRESS, at(0), Gravity.NOTE)
     assert "127.0.0.1:21500 with tinysystems/copy: both" in shared.text
+
+
+def test_a_gap_between_two_recordings_is_none_that_grpc_made() -> None:
+    record = Recorded().walk((0, IDLE), (1, C), (2, R), (5, None, NOT_RECORDED), (8, R))
+    (gap,) = (finding for finding in record.diagnosis(9).findings if finding.cause is Cause.GAP)
+    assert "nothing was recorded between" in gap.text
+    assert "overwr" not in f"{gap.text} {gap.evidence}"
+    assert "observer_share" not in gap.advice
 
 
 # What was looked at

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -281,6 +282,9 @@ def test_a_process_that_gets_no_thread_goes_on_forwarding(monkeypatch: pytest.Mo
     def no_thread(_tunnel: Tunnel) -> threading.Thread:
         raise RuntimeError("can't start new thread")
 
+    def is_told(reason: str) -> bool:
+        return bool(told) and reason in told[-1]
+
     forwards = Forwards(no_cluster, lambda _key, text: told.append(text))
     try:
         host, _, port = str(forwards.open(tp.ModuleKey(NAMESPACE, NAME), INSIDE)).rpartition(":")
@@ -289,7 +293,7 @@ def test_a_process_that_gets_no_thread_goes_on_forwarding(monkeypatch: pytest.Mo
                 if "thread" in reason:  # which no test may really use up
                     patched.setattr(Tunnel, "start", no_thread)
                 assert client.recv(1) == b""
-            until(lambda reason=reason: bool(told) and reason in told[-1])
+            until(partial(is_told, reason))
     finally:
         forwards.end()
 

@@ -2,7 +2,9 @@
 
 `tinypool_nb.lab.guard` runs it as `python -m tinypool_nb.lab.connect_server <ConnectSettings>`. If it asks who one is, the first line on
 its stdin says what it wants to hear. It prints its port once it serves, ends at the line `stop <seconds>`, and at the end of its stdin.
-Every other line is a command in JSON, which it answers with one line of JSON, as `tinypool_nb.lab.asking` takes it. Source: RFC 9110, section 9.3.6 (CONNECT).
+Every other line is a command in JSON, which it answers with one line of JSON, as `tinypool_nb.lab.asking` takes it.
+
+Source: RFC 9110, section 9.3.6 (CONNECT).
 """
 
 import hmac

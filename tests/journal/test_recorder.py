@@ -89,6 +89,7 @@ def test_what_is_not_closed_opens_as_partial_and_can_be_saved(story: Story, tmp_
         assert_alike(journal, opened.journal, but_marks=True)
         assert list(opened.journal.since().marks.values("text"))[-1] == "the recording ends here: it was not closed"
         assert load(parts_folder(path)).journal.position() == opened.journal.position()
+        assert "recordings" not in load(tmp_path / "*").details, "the folder and what it becomes are one"
         save(opened.journal, tmp_path / "b.parquet", details=opened.details)
         assert load(tmp_path / "b.parquet").details["partial"] == "a: not closed"
     follower.close()

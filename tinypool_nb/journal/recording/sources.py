@@ -27,6 +27,11 @@ class Source(NamedTuple):
     """Whether it is in parts."""
 
     @property
+    def place(self) -> Path:
+        """Where it really is, however it was asked for."""
+        return (self.files[0].parent if self.is_partial else self.path).resolve()
+
+    @property
     def label(self) -> str:
         """What tells it apart from others: the file's name without its endings."""
         return self.path.name.removesuffix(PARTIAL).removesuffix(".parquet")
@@ -39,7 +44,7 @@ def find_sources(paths: Paths) -> list[Source]:
         RecordingError: there is none of that name.
     """
     asked = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    found = {source.path.resolve(): source for path in asked for source in _found(path)}
+    found = {source.place: source for path in asked for source in _found(path)}
     if not found:
         raise RecordingError(paths, "an empty list names none")
     return list(found.values())

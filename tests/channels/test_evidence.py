@@ -16,6 +16,7 @@ from tinypool_nb.core.diagnosis.causes import Cause
 from tinypool_nb.core.dns_wire import HEADER, RecordType
 from tinypool_nb.core.events import ChannelIdentity, Subject
 from tinypool_nb.core.subchannels import Subchannel
+from tinypool_nb.lab.dns import Dns
 from tinypool_nb.notebook.pool import Pool
 
 KEY = tp.ModuleKey(None, "http-module-v1")
@@ -26,6 +27,10 @@ class NameServer:
 
     def __init__(self) -> None:
         self.hosts: list[str] = []
+        self.strays = False
+        """Whether an answer to another question comes first."""
+        self.flags: dict[int, int] = {}
+        """Of the answers, by the kind of record."""
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._serve)
@@ -51,7 +56,9 @@ class NameServer:
             hosts = self.hosts if kind == RecordType.A else []
             if not self.hosts:
                 continue
-            answer = HEADER.pack(number, 0x8180, 1, len(hosts), 0, 0) + asked[HEADER.size : end]
+            if self.strays:
+                self._socket.sendto(HEADER.pack(number ^ 1, 0x8183, 0, 0, 0, 0), peer)
+            answer = HEADER.pack(number, self.flags.get(kind, 0x8180), 1, len(hosts), 0, 0) + asked[HEADER.size : end]
             for host in hosts:
                 answer += b"\xc0\x0c" + struct.pack("!HHIH", RecordType.A, 1, 1, 4) + socket.inet_aton(host)
             self._socket.sendto(answer, peer)
@@ -77,6 +84,32 @@ def test_a_name_server_that_says_nothing_is_not_waited_for(names: NameServer) ->
 def test_a_name_that_does_not_resolve() -> None:
     with pytest.raises(LookupFailedError, match=r"\w"):
         lookup(parse_address("nosuch.invalid:50051"), 5.0)
+
+
+@pytest.fixture(scope="module")
+def dns() -> Iterator[Dns]:
+    with tp.Lab() as lab:
+        yield lab.dns()
+
+
+def test_what_does_not_fit_into_a_datagram_is_asked_for_by_tcp(dns: Dns) -> None:
+    many = [f"127.0.1.{number}" for number in range(1, 41)]
+    dns.set("many.test", many)
+    assert lookup(parse_address(dns.target("many.test", 50051)), 5.0) == [f"ipv4:{host}:50051" for host in many]
+    assert [query.transport for query in dns.queries] == ["udp", "tcp", "udp"]
+
+
+def test_an_answer_to_an_earlier_question_is_not_taken(names: NameServer) -> None:
+    names.hosts, names.strays = ["127.0.0.2"], True
+    assert lookup(parse_address(names.address), 2.0) == ["ipv4:127.0.0.2:50051"]
+
+
+def test_a_server_that_fails_for_one_kind_of_record(names: NameServer) -> None:
+    names.hosts, names.flags = ["127.0.0.2"], {RecordType.AAAA: 0x8182}
+    assert lookup(parse_address(names.address), 2.0) == ["ipv4:127.0.0.2:50051"]
+    names.flags = dict.fromkeys(RecordType, 0x8182)
+    with pytest.raises(LookupFailedError, match="the server failed"):
+        lookup(parse_address(names.address), 2.0)
 
 
 def test_a_changed_record_is_a_stale_set(names: NameServer) -> None:

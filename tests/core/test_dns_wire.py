@@ -32,6 +32,7 @@ def test_an_answer_holds_addresses_of_both_kinds_and_names_on_the_way() -> None:
         (answer(flags=0x8183), "no such name"),
         (answer(flags=0x8182), "the server failed"),
         (answer(number=8), "another question"),
+        (answer(flags=0x8380), "does not fit into a datagram"),
         (question("a.b", RecordType.A, 7), "another question"),
         (answer((1, bytes(4)))[:-12], "cut off"),
         (b"", "cut off"),

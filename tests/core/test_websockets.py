@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kubernetes.stream.ws_client import ABNF  # type: ignore[attr-defined]  # which comes with it
 
-from tinypool_nb.core.websockets import BrokenFrameError, Decoder, Message, Opcode, frame
+from tinypool_nb.core.websockets import LONGEST_CONTROL, BrokenFrameError, Decoder, Message, Opcode, frame
 
 PAYLOADS = st.binary(max_size=300) | st.integers(0, 70_000).map(lambda size: b"x" * size)
 MASKS = st.just(b"") | st.binary(min_size=4, max_size=4)
@@ -22,7 +22,12 @@ def test_the_examples_of_the_specification() -> None:
     assert frame(Opcode.BINARY, bytes(65_536))[:10].hex() == "827f0000000000010000"
 
 
-@given(messages=st.lists(st.tuples(st.sampled_from([Opcode.BINARY, Opcode.TEXT, Opcode.PING]), PAYLOADS, MASKS)), cut=st.integers(1, 50))
+SENT = st.tuples(st.sampled_from([Opcode.BINARY, Opcode.TEXT]), PAYLOADS, MASKS) | st.tuples(
+    st.just(Opcode.PING), st.binary(max_size=LONGEST_CONTROL), MASKS
+)
+
+
+@given(messages=st.lists(SENT), cut=st.integers(1, 50))
 def test_what_is_sent_arrives_however_it_is_cut(messages: list[tuple[Opcode, bytes, bytes]], cut: int) -> None:
     sent = b"".join(frame(*message) for message in messages)
     decoder = Decoder()
@@ -42,7 +47,19 @@ def test_a_control_frame_may_stand_within_a_message() -> None:
     assert [*Decoder().feed(pieces)] == [Message(Opcode.PING, b"?"), Message(Opcode.BINARY, b"ab")]
 
 
-@pytest.mark.parametrize("data", [b"\xc2\x00", b"\x83\x00", b"\x80\x00", b"\x02\x00\x82\x00", b"\x82\x7f" + b"\x7f" * 8, b"HTTP/1.1 400"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xc2\x00",
+        b"\x83\x00",
+        b"\x80\x00",
+        b"\x02\x00\x82\x00",
+        b"\x82\x7f" + b"\x7f" * 8,
+        b"HTTP/1.1 400",
+        b"\x09\x00",  # a ping in parts
+        b"\x89\x7e\x00\x7e",  # a long ping, before it is all there
+    ],
+)
 def test_what_is_no_websocket_is_refused(data: bytes) -> None:
     with pytest.raises(BrokenFrameError):
         list(Decoder().feed(data))

@@ -5,12 +5,13 @@ import random
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
 
 from tinypool_nb.core.websockets import Opcode, frame
-from tinypool_nb.discovery.channels import MOST_UNSENT, Channels, End
+from tinypool_nb.discovery.channels import MOST_UNSENT, PIECE, Channels, End
 
 
 @dataclass
@@ -121,3 +122,29 @@ def test_a_ping_and_a_farewell_are_answered() -> None:
         Channels(End(client), [End(of_client)]).run()
         assert server.recv(100) == frame(Opcode.PONG, b"?") + frame(Opcode.CLOSE, b"")
     server.close()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"".join(frame(Opcode.BINARY, text) for text in (b"\x00\x01\x02", b"\x01\x01\x02", b"\x01connection refused")),
+        frame(Opcode.CLOSE, b"") + frame(Opcode.PING, b"") * 2 * PIECE,  # more than one read takes
+    ],
+)
+def test_what_still_comes_does_not_bring_back_what_has_ended(said: bytes) -> None:
+    (client, server), (near, of_client) = socket.socketpair(), socket.socketpair()
+
+    def send() -> None:
+        with suppress(OSError):  # nobody reads it to its end
+            server.sendall(said)
+
+    with server, near:
+        near.sendall(b"PRI * HTTP/2.0")
+        sending = threading.Thread(target=send)
+        sending.start()
+        ends = threading.Thread(target=Channels(End(client), [End(of_client)], mask=lambda: os.urandom(4)).run, daemon=True)
+        ends.start()
+        ends.join(5)
+        is_over = not ends.is_alive()
+    sending.join(5)
+    assert is_over

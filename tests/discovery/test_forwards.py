@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from tests.discovery.conftest import until
 from tinypool_nb.core.forwarding import MOST_FORWARDS
 from tinypool_nb.core.rights import role
 from tinypool_nb.discovery.discovery import Discovery
+from tinypool_nb.discovery.forwards import Forwards
+from tinypool_nb.discovery.kubeconfig import Cluster
+from tinypool_nb.discovery.tunnels import Tunnel
 from tinypool_nb.errors import LabError, OptionsError
 from tinypool_nb.lab import Kubernetes
 from tinypool_nb.lab.servers import ServerState
@@ -301,6 +305,31 @@ def test_descriptors_beyond_what_select_takes(pool: tp.Pool, discover: Callable[
     finally:
         for number in held:
             os.close(number)
+
+
+def test_a_process_that_gets_no_thread_goes_on_forwarding(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    def no_cluster() -> Cluster:
+        raise LabError("there is no cluster here")
+
+    def no_thread(_tunnel: Tunnel) -> threading.Thread:
+        raise RuntimeError("can't start new thread")
+
+    def is_told(reason: str) -> bool:
+        return bool(told) and reason in told[-1]
+
+    forwards = Forwards(no_cluster, lambda _key, text: told.append(text))
+    try:
+        host, _, port = str(forwards.open(tp.ModuleKey(NAMESPACE, NAME), INSIDE)).rpartition(":")
+        for reason in ("this process can take no connection: can't start new thread", "the API server: "):
+            with monkeypatch.context() as patched, socket.create_connection((host, int(port)), 5) as client:
+                if "thread" in reason:  # which no test may really use up
+                    patched.setattr(Tunnel, "start", no_thread)
+                assert client.recv(1) == b""
+            until(partial(is_told, reason))
+    finally:
+        forwards.end()
 
 
 def test_tls_looks_for_the_module_s_own_name(lab: tp.Lab) -> None:

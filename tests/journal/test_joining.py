@@ -144,6 +144,16 @@ def test_a_range_has_what_happened_in_it_and_what_was_before(tmp_path: Path) -> 
         load(tmp_path / "a.parquet", span=Span(end=4 * SECOND))
 
 
+def test_a_range_of_two_recordings_of_one_pool_is_that_of_the_later_one(tmp_path: Path) -> None:
+    journal = journal_of([(10, IDLE), (12, READY), (18, CONNECTING)], end=20)
+    save(journal, tmp_path / "a.parquet")
+    journal.append(Transition(22 * SECOND, channel_of("api"), CONNECTING, READY, "", Evidence.SEEN))
+    save(journal, tmp_path / "b.parquet")
+    span = Span(15 * SECOND, 20 * SECOND)
+    both, later = (load(paths, span=span).journal for paths in (tmp_path / "?.parquet", tmp_path / "b.parquet"))
+    assert told(both) == told(later) == [("api", 15, "READY", "inferred"), ("api", 18, "CONNECTING", "seen")]
+
+
 def test_row_groups_outside_a_range_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tinypool_nb.journal.recording.writing.GROUP", 100)
     states = [(second, (READY, IDLE)[second % 2]) for second in range(1_000)]

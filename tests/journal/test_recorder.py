@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,11 +14,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tinypool_nb.core.clock import Clock
 from tinypool_nb.core.events import Event, MarkKind
 from tinypool_nb.errors import RecordingError, RecordingPathError
 from tinypool_nb.journal.follower import Follower
 from tinypool_nb.journal.journal import Journal
-from tinypool_nb.journal.recording import load, save
+from tinypool_nb.journal.recording import load, save, sources
 from tinypool_nb.journal.recording.recorder import MERGED, Recorder
 from tinypool_nb.journal.recording.sources import parts_folder, parts_in
 from tinypool_nb.views import frames
@@ -87,6 +89,7 @@ def test_what_is_not_closed_opens_as_partial_and_can_be_saved(story: Story, tmp_
         assert_alike(journal, opened.journal, but_marks=True)
         assert list(opened.journal.since().marks.values("text"))[-1] == "the recording ends here: it was not closed"
         assert load(parts_folder(path)).journal.position() == opened.journal.position()
+        assert "recordings" not in load(tmp_path / "*").details, "the folder and what it becomes are one"
         save(opened.journal, tmp_path / "b.parquet", details=opened.details)
         assert load(tmp_path / "b.parquet").details["partial"] == "a: not closed"
     follower.close()
@@ -234,6 +237,97 @@ def test_what_cannot_be_written_is_told_at_the_door(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         Recorder(journal, Follower(journal), tmp_path / "a.parquet", details=lambda: {"options": object()})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_is_no_file_to_replace(tmp_path: Path) -> None:
+    journal = Journal()
+    (tmp_path / "a.parquet").mkdir()
+    with pytest.raises(RecordingPathError, match="it is a folder"):
+        recorder_of(journal, Follower(journal), tmp_path / "a.parquet", replace=True)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_fork_does_not_keep_the_place_of_a_recording_that_stopped(tmp_path: Path) -> None:
+    full = threading.Event()
+
+    def details() -> dict[str, object]:
+        if full.is_set():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return {}
+
+    journal = Journal()
+    follower = Follower(journal)
+    recorder = Recorder(journal, follower, tmp_path / "a.parquet", details=details)
+    copy = os.dup(recorder._mutex.fileno())  # as a fork has it
+    try:
+        full.set()
+        journal.mark("what does not fit")
+        assert recorder.close().state == "stopped"
+        full.clear()
+        with recorder_of(journal, follower, recorder.path, replace=True) as following:
+            pass
+        assert following.status.state == "closed"
+    finally:
+        os.close(copy)
+        follower.close()
+
+
+def test_it_speaks_up_to_its_last_row_however_slow_the_disk_is(tmp_path: Path) -> None:
+    now = [0]
+
+    def details() -> dict[str, object]:
+        now[0] += 10  # what is asked for as a file begins stands for the time that writing takes
+        return {}
+
+    journal = Journal(clock=Clock(1_000, lambda: now[0]))
+    recorder = Recorder(journal, Follower(journal), tmp_path / "a.parquet", details=details)
+    recorder.close()
+    assert load(recorder.path).journal.clock.now() == 1_000 + now[0] - 10
+
+
+def test_a_recording_that_was_to_replace_another_one_is_opened_in_its_place(tmp_path: Path) -> None:
+    journal = Journal()
+    follower = Follower(journal)
+    save(journal, tmp_path / "a.parquet")
+    with recorder_of(journal, follower, tmp_path / "a.parquet", replace=True) as recorder:
+        journal.mark("anew")
+        for _ in range(2_000):
+            if recorder.status.rows:
+                break
+            threading.Event().wait(0.005)
+        opened = load(recorder.path)  # as after a kill
+        assert next(iter(opened.journal.since().marks.values("text"))) == "anew"
+        assert opened.details["partial"] == "a: not closed"
+        shutil.copytree(parts_folder(recorder.path), tmp_path / "kept")
+    follower.close()
+    (tmp_path / "kept").rename(parts_folder(recorder.path))  # as if it had been killed before it removed them
+    assert "partial" not in load(recorder.path).details
+
+
+def test_a_part_that_is_missing_is_told(story: Story, tmp_path: Path) -> None:
+    journal = Journal()
+    follower = Follower(journal)
+    with recorder_of(journal, follower, tmp_path / "a.parquet") as recorder:
+        write_parts(recorder, journal, story(100), 5)
+        shutil.copytree(parts_folder(recorder.path), parts_folder(tmp_path / "b.parquet"))
+    follower.close()
+    parts = parts_in(parts_folder(tmp_path / "b.parquet"))
+    parts[2].unlink()
+    with pytest.raises(RecordingError, match=r"part 2 .*missing"):
+        load(tmp_path / "b.parquet")
+
+
+def test_one_that_is_closed_while_it_is_looked_for_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal()
+    recorder = recorder_of(journal, Follower(journal), tmp_path / "a.parquet")
+
+    def closed_meanwhile(folder: Path) -> tuple[Path, ...]:
+        recorder.close()
+        folder.mkdir(exist_ok=True)  # it goes last
+        return ()
+
+    monkeypatch.setattr(sources, "parts_in", closed_meanwhile)
+    assert "partial" not in load(recorder.path).details
 
 
 def test_an_empty_recording_opens(tmp_path: Path) -> None:

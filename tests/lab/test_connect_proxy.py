@@ -1,5 +1,6 @@
 """A real CONNECT proxy in a process of its own, and a pool that reaches modules through it."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +37,13 @@ def proxy(lab: tp.Lab, module: Module) -> Iterator[ConnectProxy]:
 def reasons(pool: tp.Pool) -> set[str]:
     frame = pool.transitions()
     return set(frame.reason[frame.state == "TRANSIENT_FAILURE"])
+
+
+def test_a_name_that_others_know_too_is_no_stale_one_behind_a_proxy(module: Module, proxy: ConnectProxy) -> None:
+    with tp.Pool(tp.PoolOptions(proxy=proxy.url)) as pool:
+        pool.register(NAME, f"localhost:{module.address.rpartition(':')[2]}")
+        pool.wait(NAME)
+        assert str(pool.explain(NAME)).startswith(f"{NAME}: nothing wrong")
 
 
 @pytest.mark.usefixtures("module")
@@ -180,6 +188,13 @@ def test_what_no_proxy_leads_to_is_refused_at_the_door(proxy: ConnectProxy) -> N
             with pytest.raises(AddressError, match=rule):
                 pool.register(NAME, address)
         assert len(pool) == 0
+
+
+def test_an_answer_to_a_question_that_was_interrupted_is_passed_over(proxy: ConnectProxy) -> None:
+    (server,) = proxy._servers
+    for _ in range(3):
+        server._processes.say(server._process, json.dumps({"number": 0, "verb": "refuse", "code": None}))
+        assert proxy.requests == []
 
 
 def test_the_lab_s_proxy_itself(lab: tp.Lab, proxy: ConnectProxy) -> None:

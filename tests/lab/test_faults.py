@@ -1,5 +1,6 @@
 """Each fault of a proxy, seen exactly: plain sockets on both sides of it."""
 
+import asyncio
 import socket
 import sys
 import time
@@ -11,6 +12,9 @@ import pytest
 
 from tinypool_nb.errors import AddressError, LabError, OptionsError
 from tinypool_nb.lab import Fault, Faults, Lab, Proxy
+from tinypool_nb.lab.injected import FaultKind, FaultSettings
+from tinypool_nb.lab.ports import Ports
+from tinypool_nb.lab.relay import Link
 
 PATIENCE = 10.0
 """Seconds until something that must come is missed."""
@@ -283,6 +287,19 @@ def test_late_settings_hold_back_the_first_word_of_a_new_connection(way: Way) ->
             assert newcomer.recv(1) == b"y"
         newcomer_server.sendall(b"y")
         assert newcomer.recv(1) == b"y"
+
+
+def test_a_port_that_refused_during_a_blackhole_turns_no_client_away_later() -> None:
+    async def met() -> set[object]:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            link = Link("127.0.0.1", Ports().draw(), server.getsockname())
+            link.begin(1, FaultSettings(kind=FaultKind.BLACKHOLE))
+            link.begin(2, FaultSettings(kind=FaultKind.REFUSE))
+            left = set(link.stoppers)  # whoever comes from one of these addresses is taken for ours
+            link.close()
+        return left
+
+    assert asyncio.run(met()) == set()
 
 
 def test_accept_and_close(way: Way) -> None:

@@ -62,7 +62,7 @@ def _observe(seen: Seen, timeout: float, environment: Mapping[str, str]) -> Iter
     if seen.held:
         yield Subject.HELD, "it attempts only what it is asked for", 1
     yield from _counted(seen.subchannels)
-    address = None if seen.channel is None else _address(seen.channel.address)
+    address = None if seen.channel is None or seen.channel.proxy else _address(seen.channel.address)  # a proxy looks names up itself
     if address is not None and _is_name(address):
         yield _dns(address, timeout)
     if seen.hung_up:

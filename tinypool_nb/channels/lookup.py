@@ -4,9 +4,10 @@ import secrets
 import socket
 import threading
 import time
+from contextlib import suppress
 
 from tinypool_nb.core.addresses import Address, Endpoint, Scheme
-from tinypool_nb.core.dns_wire import DnsAnswerError, RecordType, addresses, question
+from tinypool_nb.core.dns_wire import DnsAnswerError, OtherAnswerError, RecordType, TruncatedAnswerError, addresses, question
 
 LONGEST_ANSWER = 4096
 """Bytes."""
@@ -61,20 +62,61 @@ def _resolved(endpoint: Endpoint, timeout: float) -> list[str]:
 
 
 def _asked(server: Endpoint, host: str, timeout: float) -> list[str]:
-    """By a DNS server of one's own, over UDP."""
+    """By a DNS server of one's own. A kind of record that fails is told only if the other one has no address either, as gRPC does it."""
     if ":" in host or host.replace(".", "").isdigit():
         return [host]
-    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    until = time.monotonic() + timeout
     hosts: list[str] = []
-    with socket.socket(family, socket.SOCK_DGRAM) as asking:
-        asking.connect((server.host, server.port))
-        until = time.monotonic() + timeout
+    failure: DnsAnswerError | None = None
+    try:
         for record in RecordType:
             number = secrets.randbelow(1 << 16)
-            asking.send(question(host, record, number))
-            asking.settimeout(max(0.01, until - time.monotonic()))
+            asked = question(host, record, number)
             try:
-                hosts += addresses(asking.recv(LONGEST_ANSWER), number)
-            except TimeoutError:
-                raise TimeoutError(f"{server} gave no answer within {timeout:g} s") from None
+                hosts += _by_datagram(server, asked, number, until)
+            except TruncatedAnswerError:
+                hosts += addresses(_by_stream(server, asked, until), number)
+            except DnsAnswerError as error:
+                failure = failure or error
+    except TimeoutError:
+        raise TimeoutError(f"{server} gave no answer within {timeout:g} s") from None
+    if failure is not None and not hosts:
+        raise failure
     return hosts
+
+
+def _by_datagram(server: Endpoint, asked: bytes, number: int, until: float) -> list[str]:
+    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as asking:
+        asking.connect((server.host, server.port))
+        asking.send(asked)
+        while True:
+            asking.settimeout(_left(until))
+            with suppress(OtherAnswerError):  # whoever else sends one must not be taken for the server
+                return addresses(asking.recv(LONGEST_ANSWER), number)
+
+
+def _by_stream(server: Endpoint, asked: bytes, until: float) -> bytes:
+    """The same by TCP, where each message has its length before it (RFC 1035, section 4.2.2)."""
+    with socket.create_connection((server.host, server.port), _left(until)) as asking:
+        asking.sendall(len(asked).to_bytes(2, "big") + asked)
+        answer = b""
+        while len(answer) < 2 or len(answer) < 2 + int.from_bytes(answer[:2], "big"):
+            asking.settimeout(_left(until))
+            piece = asking.recv(LONGEST_ANSWER)
+            if not piece:
+                raise DnsAnswerError("the answer was cut off")
+            answer += piece
+    return answer[2:]
+
+
+def _left(until: float) -> float:
+    """Seconds until then.
+
+    Raises:
+        TimeoutError: none are left.
+    """
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left

@@ -14,6 +14,8 @@ HEADER = struct.Struct("!6H")
 _FIXED = struct.Struct("!HHIH")
 _INTERNET = 1
 _ASK_RECURSION = 0x0100
+_RESPONSE = 0x8000
+_TRUNCATED = 0x0200
 _MOST_LABELS = 128
 
 
@@ -26,6 +28,14 @@ class RecordType(IntEnum):
 
 class DnsAnswerError(ValueError):
     """The answer is none, or says that there is no such name."""
+
+
+class OtherAnswerError(DnsAnswerError):
+    """The answer is to another question, perhaps an earlier one: the right one may still come."""
+
+
+class TruncatedAnswerError(DnsAnswerError):
+    """The answer does not fit into a datagram: the question is to be asked again by TCP (RFC 1035, section 4.2.1)."""
 
 
 def question(name: str, record: RecordType, number: int) -> bytes:
@@ -47,12 +57,16 @@ def addresses(packet: bytes, number: int) -> list[str]:
     """The addresses that an answer holds; none if the name has none of that kind.
 
     Raises:
-        DnsAnswerError: it is no answer to question `number`, it is cut off, or it says that it failed.
+        OtherAnswerError: it is no answer to question `number`.
+        TruncatedAnswerError: it says that it is not all there.
+        DnsAnswerError: it is cut off, or it says that it failed.
     """
     try:
         asked, flags, questions, answers, _, _ = HEADER.unpack_from(packet)
-        if asked != number or not flags & 0x8000:
-            raise DnsAnswerError("the answer is to another question")
+        if asked != number or not flags & _RESPONSE:
+            raise OtherAnswerError("the answer is to another question")
+        if flags & _TRUNCATED:
+            raise TruncatedAnswerError("the answer does not fit into a datagram")
         if code := flags & 0xF:
             raise DnsAnswerError(
                 {3: "there is no such name", 2: "the server failed", 5: "the server refused"}.get(code, f"DNS error {code}")

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from tinypool_nb.core.codes import Code
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.states import State
+from tinypool_nb.core.tls import THROUGH, Transport
 
 
 class Evidence(StrEnum):
@@ -22,6 +23,10 @@ class Evidence(StrEnum):
     """We know it from something else (a state peeked at, our own close); the time stamp is ours."""
     GAP = "gap"
     """Events were overwritten before they could be read; from `time` on, nobody knows what happened until the next row."""
+
+
+NOT_RECORDED = "not recorded"
+"""The reason of a gap between two recordings; every other gap is of events that were overwritten before they could be read."""
 
 
 class ChannelIdentity(NamedTuple):
@@ -36,6 +41,20 @@ class ChannelIdentity(NamedTuple):
     """1 for a module's first channel, then 2, 3, ..."""
     transport: str = "plaintext"
     """How the connection is secured, and through which proxy it goes."""
+
+    @property
+    def is_plaintext(self) -> bool:
+        """Whether it is not secured at all.
+
+        >>> ChannelIdentity(1, ModuleKey(None, "api"), "api:50051", 1, "plaintext through proxy 127.0.0.1:3128").is_plaintext
+        True
+        """
+        return self.transport.partition(THROUGH)[0] == Transport.PLAINTEXT
+
+    @property
+    def proxy(self) -> str:
+        """The proxy that it goes through, which looks names up and is its peer; "" if there is none."""
+        return self.transport.partition(THROUGH)[2]
 
 
 class Transition(NamedTuple):

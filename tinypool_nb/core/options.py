@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, get_args
 
 from tinypool_nb.core.proxies import Proxy, parse_proxy
-from tinypool_nb.core.tls import Tls, Transport, public
+from tinypool_nb.core.tls import THROUGH, Tls, Transport, public
 from tinypool_nb.errors import OptionsError
 
 LoadBalancing = Literal["pick_first", "round_robin"]
@@ -127,7 +127,7 @@ class PoolOptions:
         >>> PoolOptions(proxy="http://ada:s3cret@127.0.0.1:3128").transport_text
         'plaintext through proxy 127.0.0.1:3128'
         """
-        return str(self.transport) if self.proxy is None else f"{self.transport} through proxy {self.proxy}"
+        return str(self.transport) if self.proxy is None else f"{self.transport}{THROUGH}{self.proxy}"
 
     def as_dict(self) -> dict[str, object]:
         """The settings as plain nested dicts, for a recording; no secret is among them."""

@@ -19,6 +19,10 @@ class Transport(StrEnum):
     """The client shows one too."""
 
 
+THROUGH = " through proxy "
+"""What stands between the transport of a channel and the proxy that it goes through, wherever both are told."""
+
+
 class FilePath(Protocol):
     """What `pathlib.Path` is (`os.PathLike[str]`, spelt without `os`)."""
 

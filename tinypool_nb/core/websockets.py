@@ -13,6 +13,8 @@ from typing import NamedTuple
 SUBPROTOCOL = "v4.channel.k8s.io"
 LONGEST_MESSAGE = 64 * 1024 * 1024
 """Bytes. Kubernetes cuts what it carries into pieces of some 32 KiB."""
+LONGEST_CONTROL = 125
+"""Bytes that a control frame may have, which is always a whole message (RFC 6455, section 5.5)."""
 _SALT = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -118,6 +120,8 @@ def _first(data: bytearray) -> tuple[Opcode, bool, bytes, int] | None:
         opcode = Opcode(head & 0x0F)
     except ValueError:
         raise BrokenFrameError(f"there is no opcode {head & 0x0F:#x}") from None
+    if opcode >= Opcode.CLOSE and (size > LONGEST_CONTROL or not head & 0x80):
+        raise BrokenFrameError(f"a control frame has more than {LONGEST_CONTROL} bytes, or goes on in another one")
     start = 2
     if size >= 126:
         start += 2 if size == 126 else 8

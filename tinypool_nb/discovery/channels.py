@@ -42,7 +42,7 @@ class End:
             return b""
         except OSError:
             piece = b""
-        self.is_over = not piece
+        self.is_over = self.is_over or not piece  # what still comes begins nothing anew that was ended here
         return piece
 
     def send(self, data: bytes) -> None:

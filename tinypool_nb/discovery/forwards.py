@@ -208,7 +208,13 @@ class Forwards:
             return
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         tunnel = Tunnel(accepted, forward.service, self._connect, lambda failure: self._report(forward, failure))
-        self._live = [*self._live, Live(forward, tunnel.cut, tunnel.start())]
+        try:
+            thread = tunnel.start()
+        except RuntimeError as error:  # the system gives this process no more threads
+            accepted.close()
+            self._report(forward, Failure(f"this process can take no connection: {error}"))
+            return
+        self._live = [*self._live, Live(forward, tunnel.cut, thread)]
         if self._is_over:
             tunnel.cut()
 

@@ -18,7 +18,6 @@ from tinypool_nb.core.folding import CALLS
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import PoolOptions
 from tinypool_nb.core.states import State
-from tinypool_nb.core.tls import Transport
 from tinypool_nb.errors import AddressError
 from tinypool_nb.journal.journal import Journal
 from tinypool_nb.journal.kinds import attempt_events, call_events, mark_events, observation_events, transition_events
@@ -84,10 +83,15 @@ def _looked_at(rows: Rows) -> tuple[ModuleKey, ...]:
 
 
 def hanging_up(journal: Journal, channel: ChannelIdentity) -> str:
-    """The peer whose last attempt ended by its hanging up on this plaintext channel, which is not connected; "" if there is none."""
+    """The peer whose last attempt ended by its hanging up on this plaintext channel, which is not connected; "" if there is none.
+
+    A proxy is none: what it would answer to TLS says nothing of the module behind it.
+    """
+    if not channel.is_plaintext or channel.proxy:
+        return ""
     case = cases(journal, lambda _: PoolOptions(), now=0, keys=(channel.key,))[channel.key]
     last = next((row for row in reversed(case.attempts) if row.channel == channel), None)
-    if last is None or case.state is State.READY or channel.transport != Transport.PLAINTEXT or last.outcome is not Outcome.FAILED:
+    if last is None or case.state is State.READY or last.outcome is not Outcome.FAILED:
         return ""
     return last.peer if cause_of(last.reason) is Cause.HANGS_UP else ""
 

@@ -15,6 +15,27 @@ ANSWERING = 20.0
 """Seconds that a process gets to answer; it takes milliseconds, and the first answer 0.1 s."""
 
 
+def answer_of(processes: Processes, process: Process, number: int, failure: str, verb: str, **arguments: object) -> dict[str, Any]:
+    """Let a process do something, and take its answer.
+
+    Args:
+        processes: the guard's.
+        process: it answers each line with one line, which repeats the question's number.
+        number: no other question to this process has it.
+        failure: how the message of the error begins.
+        verb: what is to be done.
+        arguments: with what.
+
+    Raises:
+        LabError: it does not answer.
+    """
+    processes.say(process, json.dumps({"number": number, "verb": verb, **arguments}))
+    answer: dict[str, Any] = {"number": 0}
+    while answer["number"] != number:  # an earlier one answers a question whose asker was interrupted
+        answer = json.loads(processes.next_line(process, failure, ANSWERING))
+    return answer
+
+
 class Asked:
     """Such a process, which starts with the first question. Any thread may ask.
 
@@ -55,11 +76,8 @@ class Asked:
         """
         with self._asking:
             process = self._launched()
-            number = next(self._numbers)
-            self._processes.say(process, json.dumps({"number": number, "verb": verb, **arguments}))
-            answer: dict[str, Any] = {"number": 0}
-            while answer["number"] != number:  # an earlier one answers a question whose asker was interrupted
-                answer = json.loads(self._processes.next_line(process, f"{self._called} did not {verb}", ANSWERING))
+            failure = f"{self._called} did not {verb}"
+            answer = answer_of(self._processes, process, next(self._numbers), failure, verb, **arguments)
         if "error" in answer:
             raise LabError(f"{self._called} could not {verb}: {answer['error']}")
         return answer

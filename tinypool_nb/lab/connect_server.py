@@ -2,7 +2,9 @@
 
 `tinypool_nb.lab.guard` runs it as `python -m tinypool_nb.lab.connect_server <ConnectSettings>`. If it asks who one is, the first line on
 its stdin says what it wants to hear. It prints its port once it serves, ends at the line `stop <seconds>`, and at the end of its stdin.
-Every other line is a command in JSON, which it answers with one line of JSON. Source: RFC 9110, section 9.3.6 (CONNECT).
+Every other line is a command in JSON, which it answers with one line of JSON, as `tinypool_nb.lab.asking` takes it.
+
+Source: RFC 9110, section 9.3.6 (CONNECT).
 """
 
 import hmac
@@ -149,12 +151,13 @@ def serve(settings: ConnectSettings) -> None:
         if line.startswith("stop"):
             break
         request = json.loads(line)
+        answer: object
         match request["verb"]:
             case "refuse":
-                server.refusing = request["code"]
-                say(None)
+                server.refusing, answer = request["code"], None
             case _:
-                say(list(server.asked))
+                answer = list(server.asked)
+        say({"number": request["number"], "answer": answer})
     os._exit(0)  # not by a return, which would wait for the threads of clients
 
 

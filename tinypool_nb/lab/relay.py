@@ -132,8 +132,9 @@ class Link:
         """Have the port refuse."""
         if self.listener is not None:
             self.stop_accepting()
-            self.listener.close()
+            self.listener.close()  # with all that waited there
             self.listener = None
+            self.stoppers.clear()
         if self.stopper is not None:
             self.stopper.close()
             self.stopper = None

@@ -4,10 +4,12 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from tinypool_nb.core.addresses import Endpoint
 from tinypool_nb.errors import LabError, OptionsError, shown
+from tinypool_nb.lab.asking import answer_of
 from tinypool_nb.lab.processes import Processes
 
 if TYPE_CHECKING:
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
 
 STARTING = 20.0
 """Seconds that a server gets until it serves. It takes about 0.1; the rest is for a machine that is busy."""
-ANSWERING = 10.0
-"""Seconds that a server gets to do what it is asked; it takes milliseconds."""
 ACTING = 10.0
 """Seconds that the system gets to carry out a signal; it takes milliseconds."""
 
@@ -138,6 +138,7 @@ class Server:
         self._process = processes.start("-m", self.program or PROGRAMS[settings.kind], self._settings.as_argument())
         if secret is not None:
             processes.say(self._process, secret.as_line())
+        self._numbers = count(1)
         self._relay = relay
         self._former_proxy = former_proxy
         self.proxy: Proxy | None = None
@@ -178,14 +179,13 @@ class Server:
         return ServerState.FROZEN if self._process.frozen else ServerState.SERVING
 
     def ask(self, verb: str, **arguments: object) -> Any:
-        """Let a process that takes commands do something, and take its answer: one line of JSON each.
+        """Let a process that takes commands do something, and take its answer: one line of JSON each. One thread at a time may ask.
 
         Raises:
             LabError: it does not answer.
         """
-        self._process.said.clear()  # an answer that an interrupted question left
-        self._processes.say(self._process, json.dumps({"verb": verb, **arguments}))
-        return json.loads(self._processes.next_line(self._process, f"{shown(self._settings.name)} did not {verb}", ANSWERING))
+        failure = f"{shown(self._settings.name)} did not {verb}"
+        return answer_of(self._processes, self._process, next(self._numbers), failure, verb, **arguments)["answer"]
 
     def await_serving(self) -> None:
         """Wait until it serves.

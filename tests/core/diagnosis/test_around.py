@@ -6,7 +6,7 @@ from tests.core.diagnosis.conftest import IDLE, KEY, C, R, Recorded, S, T, at
 from tinypool_nb.core.codes import Code
 from tinypool_nb.core.diagnosis.causes import Cause, Gravity
 from tinypool_nb.core.discovering import Standing
-from tinypool_nb.core.events import Evidence, MarkKind, Subject
+from tinypool_nb.core.events import NOT_RECORDED, Evidence, MarkKind, Subject
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import PoolOptions
 
@@ -117,6 +117,14 @@ def test_two_modules_on_one_address() -> None:
     assert "127.0.0.1:21500 with tinysystems/copy: both" in shared.text
 
 
+def test_a_gap_between_two_recordings_is_none_that_grpc_made() -> None:
+    record = Recorded().walk((0, IDLE), (1, C), (2, R), (5, None, NOT_RECORDED), (8, R))
+    (gap,) = (finding for finding in record.diagnosis(9).findings if finding.cause is Cause.GAP)
+    assert "nothing was recorded between" in gap.text
+    assert "overwr" not in f"{gap.text} {gap.evidence}"
+    assert "observer_share" not in gap.advice
+
+
 # What was looked at
 
 
@@ -156,6 +164,14 @@ def test_a_proxy_in_the_environment_is_only_mentioned() -> None:
     diagnosis = ready().looked(5, Subject.ENVIRONMENT, "http_proxy, https_proxy").diagnosis(5)
     (proxy,) = diagnosis.findings
     assert (proxy.cause, proxy.gravity, diagnosis.verdict) == (Cause.PROXY, Gravity.NOTE, "nothing wrong")
+
+
+def test_a_proxy_of_the_pool_s_own_looks_names_up_and_is_all_that_grpc_resolves() -> None:
+    record = Recorded(transport="plaintext through proxy 127.0.0.1:3128").walk((0, IDLE), (1, C), (1.1, R))
+    record.looked(5, Subject.RESOLVED, ONE).looked(5, Subject.DNS, TWO).looked(5, Subject.ENVIRONMENT, "http_proxy")
+    diagnosis = record.diagnosis(5)
+    assert [finding.cause for finding in diagnosis.findings] == [Cause.PROXY]
+    assert "dialled directly" not in diagnosis.findings[0].text
 
 
 @pytest.mark.parametrize(

@@ -128,8 +128,11 @@ def test_tls_is_expected_if_the_address_speaks_it() -> None:
 
 
 def test_a_peer_that_hangs_up_on_tls_asks_for_a_certificate_mostly() -> None:
-    (finding, *_) = failing(CLOSED, transport="TLS").diagnosis(2).findings
-    assert (finding.cause, finding.known) == (Cause.CLIENT_CERTIFICATE, Evidence.INFERRED)
+    for transport in ("TLS", "mutual TLS through proxy 127.0.0.1:3128"):
+        (finding, *_) = failing(CLOSED, transport=transport).diagnosis(2).findings
+        assert (finding.cause, finding.known) == (Cause.CLIENT_CERTIFICATE, Evidence.INFERRED)
+    (finding, *_) = failing(CLOSED, transport="plaintext through proxy 127.0.0.1:3128").diagnosis(2).findings
+    assert finding.cause is Cause.HANGS_UP
 
 
 def test_with_round_robin_one_endpoint_may_fail_while_another_serves() -> None:

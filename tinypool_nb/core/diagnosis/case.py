@@ -6,7 +6,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from tinypool_nb.core.diagnosis.findings import Reference, RowOf
-from tinypool_nb.core.events import Attempt, Call, ChannelIdentity, Evidence, Mark, MarkKind, Observation, Outcome, Subject, Transition
+from tinypool_nb.core.events import (
+    NOT_RECORDED,
+    Attempt,
+    Call,
+    ChannelIdentity,
+    Evidence,
+    Mark,
+    MarkKind,
+    Observation,
+    Outcome,
+    Subject,
+    Transition,
+)
 from tinypool_nb.core.failures import shown_reason
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import PoolOptions
@@ -94,7 +106,8 @@ class Case:
 def of_transition(row: Transition) -> Reference:
     """`READY to IDLE`, and why."""
     if row.evidence is Evidence.GAP:
-        return Reference(RowOf.TRANSITIONS, row.time, "events were overwritten before they could be read")
+        why = "nothing was recorded from here on" if row.reason == NOT_RECORDED else "events were overwritten before they could be read"
+        return Reference(RowOf.TRANSITIONS, row.time, why)
     before = "created as" if row.previous is None else f"{row.previous} to"
     return Reference(RowOf.TRANSITIONS, row.time, f"{before} {row.state or 'unknown'}{_why(row.reason)}")
 

@@ -7,7 +7,7 @@ from tinypool_nb.core.diagnosis.case import Case, of_attempt, of_mark, of_observ
 from tinypool_nb.core.diagnosis.causes import Cause
 from tinypool_nb.core.diagnosis.findings import Finding, Reference
 from tinypool_nb.core.diagnosis.wording import clock_text, seconds_text
-from tinypool_nb.core.events import Evidence, MarkKind, Subject
+from tinypool_nb.core.events import NOT_RECORDED, Evidence, MarkKind, Subject
 from tinypool_nb.core.forecast import Doing, Forecast, forecast
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.spelling import verb_line
@@ -111,11 +111,19 @@ def _gaps(case: Case) -> Iterator[Finding]:
         return
     _, last = gaps[-1]
     seconds = sum((case.now if after is None else after.time) - row.time for row, after in gaps) / SECOND
+    overwritten = any(row.reason != NOT_RECORDED for row, _ in gaps)
+    between = any(row.reason == NOT_RECORDED for row, _ in gaps)
+    why = ["nothing was recorded between one recording and the next"] if between else []
+    why += ["its events came so fast that gRPC core overwrote them before they could be read"] if overwritten else []
     text = (
         f"Nobody knows what {case.key} did for {seconds_text(max(seconds, 0.0))} in all ({counted(len(gaps), 'gap')}): "
-        "its events came so fast that gRPC core overwrote them before they could be read, so what is said here may lack something."
+        f"{', and '.join(why)}, so what is said here may lack something."
     )
-    advice = "PoolOptions(observer_share=...) lets the observer read more often."
+    advice = (
+        "PoolOptions(observer_share=...) lets the observer read more often."
+        if overwritten
+        else "A recording of that time would tell; open it together with these."
+    )
     references = tuple(of_transition(row) for row, _ in gaps[-3:])
     yield Finding(case.key, Cause.GAP, text, references, advice, gaps[0][0].time, None if last is None else last.time, Evidence.GAP)
 

@@ -12,7 +12,6 @@ from tinypool_nb.core.diagnosis.wording import attempts_text, host_of, seconds_t
 from tinypool_nb.core.events import Attempt, Evidence, Outcome, Subject, Transition
 from tinypool_nb.core.failures import shown_reason
 from tinypool_nb.core.states import State
-from tinypool_nb.core.tls import Transport
 
 AT_MOST = 3
 """Runs that are over and are still told, the last ones."""
@@ -196,7 +195,7 @@ def _hangs(run: Run) -> _Told:
             "The process hangs, is stopped (SIGSTOP, a debugger) or gets no processor. Look at it on its machine; gRPC tries by itself."
         )
         return _Told(Cause.FROZEN, text, advice, Evidence.INFERRED, (of_transition(lost),), lost.time)
-    tls = run.last.channel.transport != Transport.PLAINTEXT
+    tls = not run.last.channel.is_plaintext
     what = "a TLS handshake" if tls else "HTTP/2 SETTINGS"
     text = f"{_whom(run)} accepts the connection and then says nothing: {what} did not come within {_took(run)}."
     advice = "The process hangs, or the port belongs to a proxy or a server that speaks another protocol and waits for the client."
@@ -243,7 +242,7 @@ def _client_certificate(run: Run) -> _Told:
 
 
 def _hangs_up(run: Run) -> _Told:
-    if run.last.channel.transport != Transport.PLAINTEXT:
+    if not run.last.channel.is_plaintext:
         return _client_certificate(run)
     probe = next(iter(run.case.observed(Subject.TLS)), None) if run.until is None else None
     if probe is not None and probe.text:

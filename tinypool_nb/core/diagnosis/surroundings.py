@@ -32,8 +32,8 @@ def _finding(
 
 def _dns(case: Case) -> Iterator[Finding]:
     resolved, dns = case.observed(Subject.RESOLVED), case.observed(Subject.DNS)
-    if not resolved or not dns or not resolved[0].text:
-        return
+    if not resolved or not dns or not resolved[0].text or (case.channel is not None and case.channel.proxy):
+        return  # a proxy looks the name up itself, and is all that gRPC resolves
     had, says = set(resolved[0].text.split(", ")), set(dns[0].text.split(", "))
     if case.options.load_balancing == "pick_first" and had & says and len(had) < len(says):
         # A channel that is connected shows only the endpoints that it tried: those that it did not need are no difference.
@@ -75,7 +75,9 @@ def _uneven(case: Case) -> Iterator[Finding]:
 
 def _proxy(case: Case) -> Iterator[Finding]:
     for row in case.observed(Subject.ENVIRONMENT):
-        text = f"The environment sets {row.text}. Modules are dialled directly all the same: this pool turns gRPC's HTTP proxies off."
+        own = "" if case.channel is None else case.channel.proxy
+        way = f"{case.key} goes through {own}, the proxy of its options," if own else "Modules are dialled directly"
+        text = f"The environment sets {row.text}. {way} all the same: this pool turns gRPC's HTTP proxies off."
         advice = "Nothing, unless the module can be reached only through that proxy. Other gRPC clients in this environment do use it."
         yield _finding(case, Cause.PROXY, text, advice, row)
 

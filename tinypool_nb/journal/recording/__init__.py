@@ -5,7 +5,7 @@ How its rows stand there: `tinypool_nb.journal.recording.layout`. How a recordin
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +17,7 @@ from tinypool_nb.journal.recording.header import FORMAT, Header, header_of, read
 from tinypool_nb.journal.recording.joining import Recording, join, mark_of_end
 from tinypool_nb.journal.recording.layout import TABLES, TEXTS, schema
 from tinypool_nb.journal.recording.reading import Recorded, Span, set_order
-from tinypool_nb.journal.recording.sources import Paths, Source, find_sources
+from tinypool_nb.journal.recording.sources import Paths, Source, find_sources, parts_folder, parts_in
 from tinypool_nb.journal.recording.writing import channel_group, resources_group, row_groups, totals_group, write_file
 from tinypool_nb.journal.tables import Dictionary
 
@@ -91,17 +91,20 @@ def load(paths: Paths, *, span: Span | None = None) -> Opened:
     path: object = paths
     try:
         for _ in range(PATIENCE):
-            with suppress(FileNotFoundError), ExitStack() as stack:  # parts of one that goes on may just be merged
-                read: list[Recording] = []
-                for source in find_sources(paths):
-                    path = source.path
-                    read.append(_read(source, span, stack))
-                return _opened(_within(paths, read, span), span)
+            try:
+                with ExitStack() as stack:
+                    read: list[Recording] = []
+                    for source in find_sources(paths):
+                        path = source.path
+                        read.append(_read(_latest(source), span, stack))
+                    return _opened(_within(paths, read, span), span)
+            except FileNotFoundError as error:  # parts of one that goes on may just be merged
+                missing = error
     except RecordingError:
         raise
     except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError, RecursionError) as error:
         raise RecordingError(path, f"it is no recording, or it was cut off or damaged: {shown(str(error), most=200)}") from error
-    raise RecordingError(path, "its files go away while they are read")
+    raise RecordingError(path, f"its files go away while they are read, or are not all there: {shown(str(missing), most=200)}")
 
 
 def _orders(batch: Batch, channels: Dictionary) -> dict[str, dict[str, list[Any]]]:
@@ -113,6 +116,21 @@ def _orders(batch: Batch, channels: Dictionary) -> dict[str, dict[str, list[Any]
         if "channel" in open_ones:
             orders[table]["channel"] = channels.encode(open_ones["channel"].members).tolist()
     return orders
+
+
+def _latest(source: Source) -> Source:
+    """The parts beside a file instead of it, if they are later: a recording that was to replace it, and was not closed."""
+    folder = parts_folder(source.path)
+    parts = () if source.is_partial or not folder.is_dir() else parts_in(folder)
+    if not parts or _header(parts[-1]).saved_at <= _header(source.path).saved_at:
+        return source
+    return Source(source.path, parts, is_partial=True)
+
+
+def _header(path: Path) -> Header:
+    import pyarrow.parquet as pq
+
+    return read_header(path, pq.read_metadata(path).metadata or {})
 
 
 def _read(source: Source, span: Span, stack: ExitStack) -> Recording:

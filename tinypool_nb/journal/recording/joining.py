@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinypool_nb.core.codes import Code
-from tinypool_nb.core.events import ChannelIdentity, Evidence, Mark, MarkKind, Outcome
+from tinypool_nb.core.events import NOT_RECORDED, ChannelIdentity, Evidence, Mark, MarkKind, Outcome
 from tinypool_nb.core.folding import ATTEMPTS, CALLS, FAILED_CALLS, FAILURES, SUCCESSES, Totals
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.refolding import refold
@@ -27,9 +27,6 @@ from tinypool_nb.journal.recording.header import Header
 from tinypool_nb.journal.recording.layout import TABLES
 from tinypool_nb.journal.recording.reading import Columns, Recorded, channel_columns
 from tinypool_nb.journal.tables import Rows, Table
-
-NOT_RECORDED = "not recorded"
-"""The reason of a gap between two recordings."""
 
 
 class Recording(NamedTuple):

@@ -101,7 +101,7 @@ class Recorded:
 
         Parameters:
             identities: of the recording's channels, by their numbers; those of `channels`, perhaps renamed.
-            skip: leave out so many of its first rows.
+            skip: leave out so many of its first rows: those that another recording of the same pool has told, with the states before them.
 
         Raises:
             KeyError, ValueError: a value that cannot be.
@@ -115,7 +115,7 @@ class Recorded:
         if skip:
             within &= self._places(layout.kind) >= skip
         columns = {name: column[within] for name, column in columns.items()}
-        if layout.kind == "transition":
+        if layout.kind == "transition" and not skip:
             carried = self._carried(table, layout, identities)
             columns = {name: np.concatenate((carried[name], column)) for name, column in columns.items()}
         return columns

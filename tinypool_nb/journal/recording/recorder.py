@@ -225,6 +225,7 @@ class Recorder:
         except Exception as error:  # noqa: BLE001 a full disk, or whatever it is: who records never breaks the recorded
             self._stop(error)
         finally:
+            fcntl.flock(self._mutex, fcntl.LOCK_UN)  # closed alone, it would stay locked by a fork, which has it too
             self._mutex.close()
             atexit.unregister(self._atexit)
 
@@ -249,6 +250,8 @@ class Recorder:
 
     def _make_place(self, *, replace: bool) -> BinaryIO:
         """Make the folder of the parts, and lock it for as long as this process lives."""
+        if self.path.is_dir():
+            raise RecordingPathError(self.path, "it is a folder", "name a file in it")
         if self.path.exists() and not replace:
             raise RecordingPathError(self.path, "there is such a file already", "replace=True puts the recording in its place")
         if self._folder.exists():
@@ -270,6 +273,7 @@ class Recorder:
     def _write_part(self, batch: Batch) -> None:
         """Write what is new, if anything is."""
         self._waiting = 0
+        saved_at = self._journal.clock.now()
         if not len(batch) and self._next and not batch.dropped:
             return
         if batch.dropped and self._next:
@@ -279,7 +283,7 @@ class Recorder:
         told = self._news_of_resources(batch)
         path = self._folder / part_name(self._next, self._next)
         written = {name: self._written[name] + len(getattr(batch, name)) for name in TABLES}
-        header = self._header(batch.position, written, whole=False)
+        header = self._header(batch.position, written, whole=False, saved_at=saved_at)
         groups = list(row_groups(batch, self._channels)) if len(batch) <= GROUP else row_groups(batch, self._channels)
 
         def all_groups() -> "Iterator[pa.Table]":
@@ -315,7 +319,7 @@ class Recorder:
                 self._parts.append([])
             numbers = self._numbers[parts[0]][0], self._numbers[parts[-1]][1]
             path = self._folder / part_name(*numbers)
-            header = self._header(self._position, self._written, whole=False)
+            header = self._header(self._position, self._written, whole=False, saved_at=self._status.written_at)
             self._sizes[path] = write_file(path, merged_groups(parts), header)
             self._numbers[path] = numbers
             self._parts[level + 1].append(path)
@@ -328,6 +332,7 @@ class Recorder:
     def _finish(self) -> None:
         """Make one file of all parts, with the totals at the end."""
         batch, totals = self._journal.snapshot(self._position)
+        saved_at = self._journal.clock.now()  # of what comes while it is written it does not speak
         self._write_part(batch)  # what came in between, so that rows and totals are of the same moment
         parts = [part for level in reversed(self._parts) for part in level]
         known = len(self._channels.values)
@@ -340,15 +345,15 @@ class Recorder:
             yield modules
             yield resources_group(tuple(self._resources()))
 
-        header = self._header(self._position, self._written, whole=True)
+        header = self._header(self._position, self._written, whole=True, saved_at=saved_at)
         size = write_file(self.path, all_groups(), header, within=self._folder)
         shutil.rmtree(self._folder, ignore_errors=True)
         self._sizes = {self.path: size}
         self._change(state="closed")
 
-    def _header(self, position: Position, written: Mapping[str, int], *, whole: bool) -> Header:
+    def _header(self, position: Position, written: Mapping[str, int], *, whole: bool, saved_at: int) -> Header:
         dropped = {name: getattr(position, name) - written[name] for name in TABLES}
-        return header_of(self._journal, self._details(), dropped, missed=self._status.missed, whole=whole)
+        return header_of(self._journal, self._details(), dropped, missed=self._status.missed, whole=whole, saved_at=saved_at)
 
     def _stop(self, error: Exception) -> None:
         self._deafen()

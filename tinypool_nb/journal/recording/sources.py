@@ -27,6 +27,11 @@ class Source(NamedTuple):
     """Whether it is in parts."""
 
     @property
+    def place(self) -> Path:
+        """Where it really is, however it was asked for."""
+        return (self.files[0].parent if self.is_partial else self.path).resolve()
+
+    @property
     def label(self) -> str:
         """What tells it apart from others: the file's name without its endings."""
         return self.path.name.removesuffix(PARTIAL).removesuffix(".parquet")
@@ -39,7 +44,7 @@ def find_sources(paths: Paths) -> list[Source]:
         RecordingError: there is none of that name.
     """
     asked = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    found = {source.path.resolve(): source for path in asked for source in _found(path)}
+    found = {source.place: source for path in asked for source in _found(path)}
     if not found:
         raise RecordingError(paths, "an empty list names none")
     return list(found.values())
@@ -60,11 +65,17 @@ def part_name(first: int, last: int) -> str:
 
 
 def parts_in(folder: Path) -> tuple[Path, ...]:
-    """The parts in a folder, in their order, without those that stand in another one already: their merging was interrupted."""
+    """The parts in a folder, in their order, without those that stand in another one already: their merging was interrupted.
+
+    Raises:
+        FileNotFoundError: one is missing; perhaps it is just merged, and another one has its rows the next time.
+    """
     known = sorted((int(match[1]), -int(match[2]), path) for path in folder.iterdir() if (match := _PART.fullmatch(path.name)))
     kept: list[Path] = []
     reached = -1
-    for _, negative, path in known:
+    for first, negative, path in known:
+        if first > reached + 1:
+            raise FileNotFoundError(f"part {reached + 1} is missing in {folder.name}")
         if -negative > reached:
             kept.append(path)
             reached = -negative
@@ -78,6 +89,8 @@ def _found(asked: str | os.PathLike[str]) -> list[Source]:
     for folder in (path, parts_folder(path)):
         if folder.is_dir() and (parts := parts_in(folder)):
             return [Source(path, parts, is_partial=True)]
+    if path.is_file():  # it was closed meanwhile
+        return _found(path)
     if parts_folder(path).is_dir() or path.name.endswith(PARTIAL):
         raise RecordingError(asked, "its recording ended before anything was written")
     if path.is_dir():

@@ -60,9 +60,10 @@ class Commands:
     state: State
 
     def perform(self, line: str) -> object:
-        """Do what the line says; the answer."""
+        """Do what the line says; the answer, as `tinypool_nb.lab.asking.answer_of` takes it."""
         request = json.loads(line)
-        return getattr(self, request.pop("verb"))(**request)
+        number, verb = request.pop("number"), request.pop("verb")
+        return {"number": number, "answer": getattr(self, verb)(**request)}
 
     def compact(self) -> None:
         """See `Api.compact`."""

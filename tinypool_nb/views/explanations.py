@@ -13,6 +13,7 @@ from tinypool_nb.core.events import Evidence
 from tinypool_nb.core.folding import NO_TIME
 from tinypool_nb.core.telling import counted
 from tinypool_nb.views.schemas import CATEGORY, SCHEMAS, TIME
+from tinypool_nb.views.table import Table
 from tinypool_nb.views.wording import cut, for_xml, one_line, span_text, times_text
 
 WIDTH = 100
@@ -57,7 +58,7 @@ def frame(diagnoses: Sequence[Diagnosis]) -> pd.DataFrame:
             columns[column.name] = pd.Categorical([None if value is None else str(value) for value in given], categories=kinds)
         else:
             columns[column.name] = pd.Series(given, dtype=column.dtype).array
-    return pd.DataFrame(columns)
+    return Table(columns)
 
 
 _COLUMNS: dict[str, Callable[[Finding], Any]] = {

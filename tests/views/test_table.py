@@ -52,3 +52,15 @@ def test_columns_of_one_name_do_not_confuse_it(table: Table) -> None:
 def test_it_is_equal_to_a_plain_frame(table: Table) -> None:
     assert table.equals(pd.DataFrame(table))
     assert pd.DataFrame(table).equals(table)
+
+
+def test_names_are_not_broken_and_long_texts_are(table: Table) -> None:
+    html = table.assign(module="http-module-v1", hostile="<b>" * 20)._repr_html_() or ""
+    assert "<td>http-module-v1</td>" in html
+    assert f'<td class="long">{REASON}</td>' in html
+    assert f'<td class="long">{"&lt;b&gt;" * 20}</td>' in html
+
+
+def test_who_wants_no_html_gets_none(table: Table) -> None:
+    with pd.option_context("display.notebook_repr_html", False):
+        assert table._repr_html_() is None

@@ -1,5 +1,6 @@
 """The frames that people get: pandas' own in everything but how they look."""
 
+import re
 from typing import Self
 
 import pandas as pd
@@ -9,6 +10,12 @@ _DEFAULT_WIDTH = 50
 """pandas' own for `display.max_colwidth`: too narrow for gRPC's reasons, whose end says what went wrong."""
 _WIDTH = 150
 """Characters of a cell in its place. Who set another width gets that."""
+_STYLE = (
+    "<style>.tinypool-frame table td,.tinypool-frame table th{white-space:nowrap}"
+    ".tinypool-frame table td.long{white-space:normal;min-width:30ch;max-width:80ch;text-align:left;overflow-wrap:anywhere}</style>"
+)
+"""Names and times stay on one line: pages would break `http-module-v1` behind each of its hyphens."""
+_LONG = re.compile("<td>([^<]{41,})</td>")
 
 
 class Table(pd.DataFrame):
@@ -35,7 +42,9 @@ class Table(pd.DataFrame):
         width = pd.get_option("display.max_colwidth")
         with pd.option_context("display.max_colwidth", _WIDTH if width == _DEFAULT_WIDTH else width):
             html: str | None = shown._repr_html_()  # type: ignore[operator]
-        return f"{html}<p>{NOTE}</p>" if cut and html else html
+        if html is None:
+            return None  # somebody turned pandas' HTML off
+        return f'<div class="tinypool-frame">{_STYLE}{_LONG.sub(_long_cell, html)}{f"<p>{NOTE}</p>" if cut else ""}</div>'
 
     def _shown(self) -> tuple[pd.DataFrame, bool]:
         """What pandas is to show, and whether times in it were cut."""
@@ -44,3 +53,7 @@ class Table(pd.DataFrame):
         for place in places:
             shown.isetitem(place, self.iloc[:, place].dt.tz_localize(None).astype("datetime64[ms]"))
         return shown, bool(places) and len(self) > 0
+
+
+def _long_cell(cell: re.Match[str]) -> str:
+    return f'<td class="long">{cell[1]}</td>'

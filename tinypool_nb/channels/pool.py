@@ -16,18 +16,18 @@ from tinypool_nb.channels.health import HealthChecks
 from tinypool_nb.channels.holding import Hold
 from tinypool_nb.channels.modules import Modules
 from tinypool_nb.channels.observer import Observer
+from tinypool_nb.channels.placing import Placing
 from tinypool_nb.channels.pooled import PooledChannel
 from tinypool_nb.channels.prober import Prober
 from tinypool_nb.channels.recordings import Recordings
 from tinypool_nb.channels.waiting import Question, Sighting, until, wait
 from tinypool_nb.core import decisions
 from tinypool_nb.core.addresses import parse_address
-from tinypool_nb.core.decisions import Close, Command, Operation, Reconnect, ReconnectLost, Register, Tell, Unregister
+from tinypool_nb.core.decisions import Close, Command, Reconnect, ReconnectLost, Register, Tell, Unregister
 from tinypool_nb.core.discovering import Known
 from tinypool_nb.core.events import MarkKind, Observation
 from tinypool_nb.core.failures import Wire
 from tinypool_nb.core.folding import CALLS, FAILED_CALLS
-from tinypool_nb.core.forwarding import forwarded_options
 from tinypool_nb.core.keys import ModuleKey, parse_key, unknown
 from tinypool_nb.core.options import PoolOptions
 from tinypool_nb.core.plain import on_one_line, one_line
@@ -98,9 +98,8 @@ class ClientPool:
         self._recordings = Recordings(self.journal, self.follower)
         self._metrics = Metrics(self.journal, self._current.copy, self._operations)
         self._checks = HealthChecks(self)
-        self._forwarded: dict[ModuleKey, tuple[PoolOptions, PoolOptions]] = {}
-        """The settings of modules that were reached by port-forward, and what they would be without it."""
-        self._discoveries = Discoveries(self.journal, _weakly(self._place), _weakly(self._lead))
+        self._placing = Placing(self._modules, self._operations, self.options)
+        self._discoveries = Discoveries(self.journal, _weakly(self._place), _weakly(self._placing.lead))
         # Threads hold the parts, never the pool: one that nobody holds any more closes itself.
         self._finalizer = weakref.finalize(self, _abandon, self._observer, self._prober, self._checks, self._metrics, self._discoveries)
         self._finalizer.atexit = False
@@ -553,8 +552,9 @@ class ClientPool:
         self._discoveries.close()
         self._metrics.close()
         self._checks.stop()
+        self._prober.abandon()
+        self._carry_out(Close())  # first of what waits for the observer: it may be kept busy by channels that others go on to open
         self._prober.close()
-        self._carry_out(Close())
         self._observer.close(drain)
         self.follower.close()
         self._recordings.close()
@@ -600,7 +600,7 @@ class ClientPool:
 
     def _carry_out(self, command: Command) -> Tell:
         self._check_usable(type(command).__name__.lower())
-        tell = self._modules.change(command)
+        tell = self._placing.by_hand(command)
         self._operations.add(tell.operation, tell.status)
         if tell.status != "unchanged":
             self.journal.mark(tell.text, kind=MarkKind.ACTION, key=tell.key)
@@ -608,30 +608,8 @@ class ClientPool:
         return tell
 
     def _place(self, key: ModuleKey, address: str | None) -> None:
-        """What a discovery asks for: the module at this address, or no more. It tells of it itself."""
-        self._change_quietly(Unregister(key) if address is None else Register(key, parse_address(address), self._unforwarded(key)))
-
-    def _lead(self, key: ModuleKey, local: str, address: str) -> None:
-        """The same for a module that a local port leads to."""
-        own = self._unforwarded(key)
-        options = forwarded_options(own, address)
-        self._change_quietly(Register(key, parse_address(local), options))
-        self._forwarded[key] = options, own
-
-    def _unforwarded(self, key: ModuleKey) -> PoolOptions:
-        """The module's settings, without what port-forward changed about them."""
-        options = self.options_of(key)
-        changed, own = self._forwarded.get(key, (None, options))
-        return own if options == changed else options
-
-    def _change_quietly(self, command: Register | Unregister) -> None:
-        operation: Operation = "unregister" if isinstance(command, Unregister) else "register"
-        try:
-            tell = self._modules.change(command)
-        except Exception:
-            self._operations.add(operation, "error")
-            raise
-        self._operations.add(tell.operation, tell.status)
+        """What a discovery asks for."""
+        self._placing.place(key, address)
 
     def _reconnect_lost(self, action: Connect | GiveUp) -> None:
         """What the prober asks for, in its thread."""

@@ -12,7 +12,7 @@ _WIDTH = 150
 """Characters of a cell in its place. Who set another width gets that."""
 _STYLE = (
     "<style>.tinypool-frame table td,.tinypool-frame table th{white-space:nowrap}"
-    ".tinypool-frame table td.long{white-space:normal;min-width:30ch;max-width:80ch;text-align:left;overflow-wrap:anywhere}</style>"
+    ".tinypool-frame table td.long{white-space:normal;min-width:60ch;text-align:left;overflow-wrap:anywhere}</style>"
 )
 """Names and times stay on one line: pages would break `http-module-v1` behind each of its hyphens."""
 _LONG = re.compile("<td>([^<]{41,})</td>")

@@ -7,6 +7,7 @@ from functools import partial
 from importlib.metadata import version
 
 from tinypool_nb.cli import course, demo, doctor, metrics, record, replay, report
+from tinypool_nb.cli.words import Words
 from tinypool_nb.errors import TinypoolError
 
 COMMANDS = (demo, record, report, replay, doctor, course, metrics)
@@ -43,10 +44,10 @@ def help_texts(width: int) -> dict[str, str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Words(
         prog="tinypool-nb",
         description="See, feel and explain how gRPC connections live.",
-        epilog="example: tinypool-nb demo --out my-first-look",
+        epilog="example:\n  tinypool-nb demo --out my-first-look",
     )
     parser.add_argument("--version", action="version", version=f"tinypool-nb {version('tinypool-nb')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")

@@ -24,7 +24,7 @@ def add(commands: Any) -> None:
         "course",
         help="copy the onboarding course to a folder, and say how to open it",
         description="Copies the notebooks of the onboarding course to a folder of your own. What is in that folder already stays as it is.",
-        epilog="examples: tinypool-nb course --list | tinypool-nb course | tinypool-nb course 3 --open",
+        epilog="examples:\n  tinypool-nb course --list\n  tinypool-nb course\n  tinypool-nb course 3 --open",
     )
     parser.add_argument("number", nargs="?", type=int, metavar="NUMBER", help="only this notebook, such as 3; all by default")
     parser.add_argument("-l", "--list", action="store_true", help="tell what there is, and copy nothing")

@@ -20,6 +20,7 @@ def add(commands: Any) -> None:
         "demo",
         help="break three gRPC modules, and write notebook, report and recording",
         description="Runs the notebook 'A first look' against a lab of three gRPC servers on this machine, in less than half a minute.",
+        epilog="example:\n  tinypool-nb demo --out my-first-look",
     )
     parser.add_argument("-o", "--out", type=Path, default=Path("tinypool-demo"), help="the folder to write to (default: %(default)s)")
     parser.set_defaults(run=run)

@@ -11,8 +11,14 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "doctor",
         help="connect to modules, or look whether a cluster's can be discovered, and say what is the matter; or print what a cluster needs",
-        epilog="examples: tinypool-nb doctor 127.0.0.1:50051; tinypool-nb doctor --cluster; "
-        "tinypool-nb doctor --print-rbac --namespace tinysystems | kubectl apply -f -",
+        description="Connects to modules once and says of each whether it was reached, and if not, why and what to do; or looks whether "
+        "the modules of a cluster can be discovered. The exit code is 0 if all is well, 1 if not, 2 if the words were not understood. "
+        "Or prints what a cluster needs.",
+        epilog="examples:\n"
+        "  tinypool-nb doctor 127.0.0.1:50051\n"
+        "  tinypool-nb doctor api=api-module-v1:50051 --ca company-ca.pem\n"
+        "  tinypool-nb doctor --cluster\n"
+        "  tinypool-nb doctor --print-rbac --namespace tinysystems | kubectl apply -f -",
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--print-rbac", action="store_true", help="a service account that may read TinyModules")

@@ -18,7 +18,7 @@ def add(commands: Any) -> None:
         help="keep connections to gRPC modules, and serve their metrics to Prometheus",
         description="Connects to the modules, without a notebook, and serves the metrics of their connections until it is interrupted "
         "or terminated. A name may carry a Kubernetes namespace: NAMESPACE/NAME=ADDRESS.",
-        epilog="example: tinypool-nb metrics http-module-v1=127.0.0.1:50051 api-module-v1=dns:///api-module-v1:50051",
+        epilog="example:\n  tinypool-nb metrics http-module-v1=127.0.0.1:50051 api-module-v1=dns:///api-module-v1:50051",
     )
     parser.add_argument("modules", nargs="+", type=module, metavar="NAME=ADDRESS", help="a module and where it is reached")
     parser.add_argument("--port", type=int, default=9464, help="where to serve; 0 takes a free port (default: %(default)s)")

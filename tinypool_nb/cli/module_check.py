@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -56,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
         reached = _await(pool, [key for key, _ in asked], options.timeout + PATIENCE)
         for place, (key, _) in enumerate(asked):
             explanation = _without_our_own(pool.explain(key, timeout=min(options.timeout, 2.0)))
-            print(("\n" if place else "") + explanation.text(paint=paint()))
+            print(("\n" if place else "") + explanation.text(paint=paint(), width=_columns()))
     return REACHED if reached else NOT_REACHED
 
 
@@ -117,6 +118,11 @@ def _timeout(text: str) -> float:
     if not 0.1 <= seconds <= _LONGEST_TIMEOUT:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0.1 to {_LONGEST_TIMEOUT:g}")
     return seconds
+
+
+def _columns() -> int:
+    """As wide as the terminal, within what can be read; 100 where there is none."""
+    return min(max(shutil.get_terminal_size((100, 24)).columns, 60), 120)
 
 
 def paint() -> Callable[[str, str], str]:

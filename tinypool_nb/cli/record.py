@@ -31,8 +31,9 @@ def add(commands: Any) -> None:
         description="Connects to the modules, without a notebook, and records what becomes of their connections until it is "
         "interrupted or terminated. Killed, it leaves what it had written till then: `tinypool-nb replay` and tp.open_recording open it. "
         "A name may carry a Kubernetes namespace: NAMESPACE/NAME=ADDRESS.",
-        epilog="examples: tinypool-nb record http-module-v1=127.0.0.1:50051 -o incident.parquet; "
-        "tinypool-nb record --discover --namespace tinysystems -o incident.parquet",
+        epilog="examples:\n"
+        "  tinypool-nb record http-module-v1=127.0.0.1:50051 -o incident.parquet\n"
+        "  tinypool-nb record --discover --namespace tinysystems -o incident.parquet",
     )
     parser.add_argument("modules", nargs="*", type=module, metavar="NAME=ADDRESS", help="a module and where it is reached")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="FILE", help="the file to write, as incident.parquet")

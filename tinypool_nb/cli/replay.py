@@ -30,7 +30,8 @@ def add(commands: Any) -> None:
         help="tell what a recording recorded, as it happened or at once",
         description="In a terminal it tells change by change, as quickly as they came or quicker; else, or with --speed 0, all at once. "
         "Then it shows the timeline and a summary. Several recordings are put together.",
-        epilog="examples: tinypool-nb replay incident.parquet --speed 10; tinypool-nb replay 'runs/*.parquet' --start '2026-01-05 12:00'",
+        epilog="examples:\n  tinypool-nb replay incident.parquet --speed 10\n"
+        "  tinypool-nb replay 'runs/*.parquet' --start '2026-01-05 12:00'",
     )
     parser.add_argument("recordings", nargs="+", metavar="RECORDING", help="a file, also of a recording that was killed, or a pattern")
     parser.add_argument(

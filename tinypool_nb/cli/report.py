@@ -17,12 +17,11 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "report",
         help="make a report of a notebook or of a recording: one file, HTML or PDF",
-        description="Runs a notebook from the top and writes it as one file that needs no network;\n"
-        "or writes the ready report of a recording: what was wrong, since when, which modules,\nand what that rests on.",
-        epilog="examples:  tinypool-nb report incident.parquet -o incident.html\n"
-        "           tinypool-nb report review.ipynb -o review.pdf -p recording=incident.parquet -p modules=\"['http-module-v1']\"\n"
-        "           tinypool-nb report review.ipynb --no-execute",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Runs a notebook from the top and writes it as one file that needs no network; "
+        "or writes the ready report of a recording: what was wrong, since when, which modules, and what that rests on.",
+        epilog="examples:\n  tinypool-nb report incident.parquet -o incident.html\n"
+        "  tinypool-nb report review.ipynb -o review.pdf -p recording=incident.parquet -p modules=\"['http-module-v1']\"\n"
+        "  tinypool-nb report review.ipynb --no-execute",
     )
     parser.add_argument("source", metavar="NOTEBOOK|RECORDING", help="an .ipynb, or what pool.save() or pool.record() wrote")
     parser.add_argument("-o", "--out", type=_out, help="the file to write, .html or .pdf (default: named as the source, .html)")

@@ -39,15 +39,16 @@ class Explanation:
 
         return explanations.frame((self.diagnosis,))
 
-    def text(self, *, paint: Callable[[str, str], str] = lambda words, _: words) -> str:
+    def text(self, *, paint: Callable[[str, str], str] = lambda words, _: words, width: int = 100) -> str:
         """The explanation as plain text.
 
         Args:
             paint: given words and a look ("broken", "trouble", "note", "past", "good", "faint" or "bold"), says how they are to be written.
+            width: columns that it may take; only an address on the web may be longer.
         """
         from tinypool_nb.views import explanations
 
-        return explanations.text(self.diagnosis, paint=paint)
+        return explanations.text(self.diagnosis, paint=paint, width=width)
 
     def __str__(self) -> str:
         return self.text()

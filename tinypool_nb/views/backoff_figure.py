@@ -135,8 +135,8 @@ def backoff_plot(
     numbers = {"range": [0.5, len(rungs) + 0.5], "showgrid": False, "tickformat": "d"} | ({"dtick": 1} if len(rungs) <= 20 else {})
     layout |= {
         "meta": {"description": f"The backoff of {one_line(name)}: {summary}; it is {rules}."},
-        "xaxis": axis(palette, "attempt in its failing run") | numbers,
-        "yaxis": axis(palette, "seconds to the next attempt") | seconds,
+        "xaxis": axis("attempt in its failing run") | numbers,
+        "yaxis": axis("seconds to the next attempt") | seconds,
     }
     return figure([*_window_traces(rungs, palette), *_gap_traces(gaps, backoff, palette)], layout)
 

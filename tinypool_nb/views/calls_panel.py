@@ -59,7 +59,7 @@ def add_calls_panel(
     layout["height"] += HEIGHT
     layout["margin"]["b"] += _LEGEND
     layout["yaxis"]["domain"] = [below / whole, 1]
-    layout["yaxis2"] = axis(palette, "duration of calls") | {
+    layout["yaxis2"] = axis("duration of calls") | {
         "type": "log",
         "domain": [0, top],
         "range": [low, high],

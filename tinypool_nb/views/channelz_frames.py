@@ -13,6 +13,7 @@ from tinypool_nb.core.events import ChannelIdentity
 from tinypool_nb.core.folding import NO_TIME
 from tinypool_nb.core.subchannels import Found, Socket, Subchannel
 from tinypool_nb.views.schemas import CATEGORY, SCHEMAS, TIME, Column
+from tinypool_nb.views.table import Table
 
 
 def subchannels(found: Found) -> pd.DataFrame:
@@ -73,7 +74,7 @@ def rows_frame(name: str, rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
     """The frame of that name, whose columns stand in each row in the schema's order."""
     columns = SCHEMAS[name]
     values: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else [()] * len(columns)
-    return pd.DataFrame({column.name: _column(column, list(ones)) for column, ones in zip(columns, values, strict=True)})
+    return Table({column.name: _column(column, list(ones)) for column, ones in zip(columns, values, strict=True)})
 
 
 def _column(column: Column, values: list[Any]) -> Any:

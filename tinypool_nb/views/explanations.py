@@ -13,6 +13,7 @@ from tinypool_nb.core.events import Evidence
 from tinypool_nb.core.folding import NO_TIME
 from tinypool_nb.core.telling import counted
 from tinypool_nb.views.schemas import CATEGORY, SCHEMAS, TIME
+from tinypool_nb.views.table import Table
 from tinypool_nb.views.wording import cut, for_xml, one_line, span_text, times_text
 
 WIDTH = 100
@@ -57,7 +58,7 @@ def frame(diagnoses: Sequence[Diagnosis]) -> pd.DataFrame:
             columns[column.name] = pd.Categorical([None if value is None else str(value) for value in given], categories=kinds)
         else:
             columns[column.name] = pd.Series(given, dtype=column.dtype).array
-    return pd.DataFrame(columns)
+    return Table(columns)
 
 
 _COLUMNS: dict[str, Callable[[Finding], Any]] = {
@@ -76,22 +77,25 @@ _COLUMNS: dict[str, Callable[[Finding], Any]] = {
 }
 
 
-def text(diagnosis: Diagnosis, *, paint: Callable[[str, str], str] = lambda words, _: words) -> str:
+def text(diagnosis: Diagnosis, *, paint: Callable[[str, str], str] = lambda words, _: words, width: int = WIDTH) -> str:
     """An explanation as plain text.
 
     Args:
         diagnosis: what is to be shown.
         paint: makes words be shown in a look: "broken", "trouble", "note", "past", "good" or "faint". By default it does nothing.
+        width: columns; only an address on the web may be longer.
     """
     lines = [f"{paint(_name(diagnosis), 'bold')}: {paint(diagnosis.verdict, _look(diagnosis))}", paint(_where(diagnosis), "faint")]
     for finding in diagnosis.findings:
         look, sign = _look_of(finding), _sign(finding)
         known = f" [{_KNOWN[finding.known]}]" if finding.known in _KNOWN else ""
         lines += ["", f"{paint(f'{sign} {finding.cause}', look)}  {paint(_when(finding) + known, 'faint')}"]
-        lines += _wrapped(one_line(finding.text), "  ")
-        lines += [paint(line, "faint") for row in finding.evidence for line in _wrapped(_reference(row), "    ")]
-        lines += _wrapped(f"do:  {finding.advice}", "  ", hanging=5) if finding.advice else []
-        lines.append(f"  see: {finding.see.name}, {paint(finding.see.url, 'faint')}")
+        lines += _wrapped(one_line(finding.text), "  ", width)
+        lines += [paint(line, "faint") for row in finding.evidence for line in _wrapped(_reference(row), "    ", width)]
+        lines += _wrapped(f"do:  {finding.advice}", "  ", width, hanging=5) if finding.advice else []
+        see = f"  see: {finding.see.name},"
+        between = " " if len(see) + len(finding.see.url) < width else f"\n{' ' * 7}"
+        lines.append(f"{see}{between}{paint(finding.see.url, 'faint')}")
     return "\n".join([*lines, "", paint(_judged(diagnosis), "faint")])
 
 
@@ -179,7 +183,7 @@ def _reference(row: Reference) -> str:
     return f"{row.table} {times_text(np.array([row.time]))[0]}  {cut(one_line(row.text), 300, keep_end=False)}"
 
 
-def _wrapped(words: str, indent: str, *, hanging: int = 0) -> list[str]:
+def _wrapped(words: str, indent: str, width: int, *, hanging: int = 0) -> list[str]:
     from textwrap import wrap
 
-    return wrap(words, WIDTH, initial_indent=indent, subsequent_indent=indent + " " * hanging, break_on_hyphens=False)
+    return wrap(words, width, initial_indent=indent, subsequent_indent=indent + " " * hanging, break_on_hyphens=False)

@@ -14,6 +14,8 @@ BOTTOM = 92
 """Pixels below the plot: ticks, the axis' title and the legend."""
 HATCHED_LANE = 6.0
 """Pixels: a hatch and an outline need lanes of at least this height."""
+GRID = "rgba(128,128,128,0.3)"
+"""Quiet on a light page and on a dark one: a figure of the light theme is often shown on JupyterLab's dark one."""
 
 
 def figure(traces: list[dict[str, Any]], layout: dict[str, Any]) -> go.Figure:
@@ -59,14 +61,14 @@ def common_layout(palette: Palette, *, title: str, subtitle: str, top: float, he
     }
 
 
-def axis(palette: Palette, title: str) -> dict[str, Any]:
+def axis(title: str) -> dict[str, Any]:
     """An axis with a quiet grid."""
     return {
         "title": {"text": title, "standoff": 8, "font": {"size": 12}},
         "showgrid": True,
-        "gridcolor": palette.grid,
+        "gridcolor": GRID,
         "ticks": "outside",
-        "tickcolor": palette.grid,
+        "tickcolor": GRID,
         "zeroline": False,
         "automargin": True,
     }

@@ -90,8 +90,8 @@ def timeline(
         "barmode": "overlay",
         "bargap": 0.24 if hatched else 0.0,
         "annotations": labels if called or len(seen.segments.lane) else [*labels, empty_note("nothing recorded yet", palette)],
-        "xaxis": _time_axis(seen, palette),
-        "yaxis": _lane_axis(seen, palette, lane_height),
+        "xaxis": _time_axis(seen),
+        "yaxis": _lane_axis(seen, lane_height),
     }
     traces = [*_state_traces(seen, palette, hatched=hatched), *mark_traces(seen, palette, lane_height)]
     if called:
@@ -120,21 +120,21 @@ def _lane_height(count: int) -> float:
     return 44.0 if count == 1 else min(28.0, max(1.5, 900 / count))
 
 
-def _time_axis(seen: Swimlanes, palette: Palette) -> dict[str, Any]:
+def _time_axis(seen: Swimlanes) -> dict[str, Any]:
     ahead = int(local_offsets(np.array([seen.end]))[0])
     title = f"time, UTC (local time is {offset_text(ahead)})" if ahead else "time, UTC"
     length = seen.end - seen.start
     # A little air, so that what lies at the very beginning and end is seen whole.
     within = np.iinfo(np.int64)  # a recording of other people's may tell of any time
     ends = np.array([max(seen.start - length // 80, within.min + 1), min(seen.end + length // 160, within.max)], dtype=np.int64)
-    return axis(palette, title) | {"type": "date", "range": iso_times(ends), "visible": len(seen.segments.lane) > 0}
+    return axis(title) | {"type": "date", "range": iso_times(ends), "visible": len(seen.segments.lane) > 0}
 
 
-def _lane_axis(seen: Swimlanes, palette: Palette, lane_height: float) -> dict[str, Any]:
+def _lane_axis(seen: Swimlanes, lane_height: float) -> dict[str, Any]:
     count = len(seen.labels)
     step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 10**9) if step * lane_height >= 12)
     places = list(range(0, count, step))
-    return axis(palette, "") | {
+    return axis("") | {
         "type": "linear",
         "range": [max(count, 1) - 0.5, -0.5],
         "tickmode": "array",

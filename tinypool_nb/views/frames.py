@@ -38,6 +38,7 @@ from tinypool_nb.journal.journal import Batch, Journal
 from tinypool_nb.journal.tables import Categories, Column, Dictionary, Rows, code_type
 from tinypool_nb.views.channelz_frames import counted
 from tinypool_nb.views.schemas import CATEGORY, COUNT_IF_KNOWN, SCHEMAS, TEXT, TIME
+from tinypool_nb.views.table import Table
 
 __all__ = [
     "SCHEMAS",
@@ -141,7 +142,7 @@ def latency(journal: Journal, *, since: Since = None) -> pd.DataFrame:
         "sent": by["sent"].sum(),
         "received": by["received"].sum(),
     }
-    frame = pd.DataFrame(columns).reset_index()
+    frame = Table(columns).reset_index()
     return frame.astype({column.name: column.dtype for column in SCHEMAS["latency"]}).copy()[[column.name for column in SCHEMAS["latency"]]]
 
 
@@ -331,7 +332,7 @@ def _frame(name: str, rows: Rows, *, copy: bool = False) -> pd.DataFrame:
             columns[column.name] = _category_type(rows.categories[column.name]).categories.take(values)
         else:
             columns[column.name] = values
-    return pd.DataFrame(columns, copy=False)
+    return Table(columns, copy=False)
 
 
 _UTC = pd.DatetimeTZDtype("ns", "UTC")
@@ -390,4 +391,4 @@ def _stacked(older: pd.DataFrame, newer: pd.DataFrame) -> pd.DataFrame:
     for column in SCHEMAS["intervals"]:
         parts = [older[column.name], newer[column.name]]
         columns[column.name] = union_categoricals(parts) if column.dtype == CATEGORY else pd.concat(parts, ignore_index=True)
-    return pd.DataFrame(columns)
+    return Table(columns)

@@ -39,7 +39,7 @@ def progress_text(progress: Progress) -> str:
     for place, step in enumerate(script.steps):
         result = progress.result(place)
         lines.append(f"{SYMBOLS[result.standing]} {place + 1:2}. {step.title}: {result.standing}")
-        if result.standing is Standing.TO_COME and place != progress.upcoming:
+        if not _is_told(progress, place):
             continue
         told = [("does", step.does), ("expects", step.expects), ("told", result.note), ("seen", result.said), ("why", step.why)]
         for label, text in told:
@@ -49,7 +49,10 @@ def progress_text(progress: Progress) -> str:
 
 
 def progress_html(progress: Progress) -> str:
-    """The lesson as a static table, light or dark; everything foreign is escaped, and `data-state` tells how each step stands."""
+    """The lesson as a static table, light or dark: of what is still to come its titles alone, so that it can be predicted.
+
+    Everything foreign is escaped, and `data-state` tells how each step stands.
+    """
     head = "".join(f'<th scope="col">{name}</th>' for name in _HEAD)
     rows = "".join(_row(progress, place) for place in range(len(progress.script.steps)))
     caption = f"<b>{for_xml(progress.script.title)}</b> ({summary(progress)})<br>{for_xml(progress.script.about)}"
@@ -61,8 +64,14 @@ def _row(progress: Progress, place: int) -> str:
     step, result = progress.script.steps[place], progress.result(place)
     began = "" if result.began is None else f"{times_text(np.array([result.began]))[0][11:]} UTC"
     seen = "<br>".join(for_xml(one_line(text)) for text in dict.fromkeys((began, result.note, result.said)) if text)
-    cells = (for_xml(step.does), for_xml(step.expects), seen, for_xml(step.why))
+    told = _is_told(progress, place)
+    cells = (for_xml(step.does), for_xml(step.expects), seen, for_xml(step.why)) if told else ("", "", "", "")
     kinds = ("does", "expects", "seen", "why")
     shown = "".join(f'<td class="{kind}">{cell}</td>' for kind, cell in zip(kinds, cells, strict=True))
     title = f'<th scope="row">{place + 1}. {for_xml(step.title)}</th>'
     return f'<tr data-state="{result.standing}"><td title="{result.standing}">{SYMBOLS[result.standing]}</td>{title}{shown}</tr>'
+
+
+def _is_told(progress: Progress, place: int) -> bool:
+    """Whether more than its title is shown: it was begun, or is the next one."""
+    return progress.result(place).standing is not Standing.TO_COME or place == progress.upcoming

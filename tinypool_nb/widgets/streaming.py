@@ -81,8 +81,8 @@ class StreamingTimeline(go.FigureWidget):  # type: ignore[misc]  # plotly has no
             "barmode": "overlay",
             "bargap": 0.24,
             "dragmode": False,
-            "xaxis": axis(palette, "time, UTC") | {"type": "linear", "fixedrange": True},
-            "yaxis": axis(palette, "") | {"type": "linear", "fixedrange": True},
+            "xaxis": axis("time, UTC") | {"type": "linear", "fixedrange": True},
+            "yaxis": axis("") | {"type": "linear", "fixedrange": True},
         }
         super().__init__({"data": [*traces, marks], "layout": layout})
         self.observe(self._hear, "_js2py_traceDeltas")

@@ -15,6 +15,7 @@ from tinypool_nb.core.states import State
 
 AT_MOST = 3
 """Runs that are over and are still told, the last ones."""
+_WITH_TLS = "options=tp.PoolOptions(tls=tp.Tls(...)); in a shell, --tls or --ca FILE"
 
 
 class Run(NamedTuple):
@@ -247,11 +248,11 @@ def _hangs_up(run: Run) -> _Told:
     probe = next(iter(run.case.observed(Subject.TLS)), None) if run.until is None else None
     if probe is not None and probe.text:
         text = f"{_whom(run)} speaks {probe.text}, and this connection is plaintext: it hangs up."
-        advice = "Register the module with tls=tp.Tls(...)."
+        advice = f"Register the module with {_WITH_TLS}."
         return _Told(Cause.TLS_EXPECTED, text, advice, Evidence.SEEN, (of_observation(probe),))
     seen = () if probe is None else (of_observation(probe),)
     text = f"{_whom(run)} accepts the connection and ends it before it has said anything ({shown_reason(run.last.reason, 160)})."
-    first = "If the module serves TLS, register it with tls=tp.Tls(...). Else" if probe is None else "It does not speak TLS either:"
+    first = f"If the module serves TLS, register it with {_WITH_TLS}. If not," if probe is None else "It does not speak TLS either:"
     advice = f"{first} a proxy in front of it has nobody behind it, or the module refuses at its limit; see its log."
     return _Told(Cause.HANGS_UP, text, advice, Evidence.SEEN, seen)
 

@@ -39,7 +39,11 @@ def write_file(target: Path, groups: Iterable["pa.Table"], header: Header, *, wi
     unfinished = (within or target.parent) / f".{target.name}.{uuid.uuid4().hex}{UNFINISHED}"
     encoded = header.encoded()
     try:
-        with unfinished.open("xb") as file:
+        opened = unfinished.open("xb")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target)) from None  # the name that was given, not the one that is made of it
+    try:
+        with opened as file:
             with pq.ParquetWriter(
                 file,
                 schema(),

@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
 from tinypool_nb.report.execute import execute
-from tinypool_nb.report.html import write_report
+from tinypool_nb.report.writing import write_notebook_report
 
 if TYPE_CHECKING:
     from tests.conftest import Browser
@@ -43,7 +43,7 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, NotebookNode
 def test_the_report_shows_the_end_of_the_run(name: str, executed: dict[str, NotebookNode], browser: "Browser", tmp_path: Path) -> None:
     output, _ = executed[name].cells[0].outputs
     assert "http-module-v1" in output.data["text/plain"]
-    write_report(executed[name], tmp_path / "report.html")
+    write_notebook_report(executed[name], tmp_path / "report.html")
     page = browser.open(tmp_path / "report.html")
     state = page.locator(".tinypool-connections tbody").get_attribute("data-state")
     assert (

@@ -52,7 +52,7 @@ def pages(printed: bytes) -> int:
 def test_a_recording_becomes_a_page(recording: Path, tmp_path: Path, capsys: Told) -> None:
     assert main(["report", str(recording), "-o", str(tmp_path / "out.html"), "--sections", "1"]) == 0
     page = (tmp_path / "out.html").read_text(encoding="utf-8")
-    assert "1 of 4 modules could not be reached at the end." in page
+    assert "1 of 4 modules could not be reached at the end: <a href=" in page
     assert "<h1>incident.parquet</h1>" in page
     told = capsys.readouterr().out
     assert "4 modules" in told

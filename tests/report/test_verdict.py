@@ -21,12 +21,13 @@ def judged(make_record: "MakeRecord", *broken: int, names: tuple[str, ...] = NAM
 
 def test_of_nothing(make_record: "MakeRecord") -> None:
     found = judged(make_record, names=())
-    assert (found.outcome, found.headline, found.causes) == (Outcome.EMPTY, "Nothing was recorded: no module was registered.", ())
+    assert (found.outcome, found.headline, found.causes) == (Outcome.EMPTY, "Nothing was recorded: no module was registered", ())
 
 
 def test_what_is_broken_comes_with_its_cause_its_modules_and_since_when(make_record: "MakeRecord") -> None:
     found = judged(make_record, 1, 3)
-    assert (found.outcome, found.headline) == (Outcome.BROKEN, "2 of 5 modules could not be reached at the end.")
+    assert (found.outcome, found.headline) == (Outcome.BROKEN, "2 of 5 modules could not be reached at the end")
+    assert {module.name for module in found.named} == {"tinysystems/http-module-v2", "http-module-v4"}
     assert found.states == "2 TRANSIENT_FAILURE, 3 READY"
     first = found.causes[0]
     assert (first.cause, first.now, {module.name for module in first.modules}) == (
@@ -38,13 +39,21 @@ def test_what_is_broken_comes_with_its_cause_its_modules_and_since_when(make_rec
 
 
 def test_the_only_module_is_not_counted(make_record: "MakeRecord") -> None:
-    assert judged(make_record, 0, names=("only",)).headline == "The module could not be reached at the end."
+    found = judged(make_record, 0, names=("only",))
+    assert (found.headline, found.named) == ("The module could not be reached at the end", ())
 
 
 def test_what_is_over_is_told_as_over(make_record: "MakeRecord") -> None:
     found = judged(make_record, names=("only",), changes=6)
     assert found.outcome in {Outcome.RECOVERED, Outcome.WELL}
     assert [cause for cause in found.causes if cause.now] == []
+
+
+def test_the_headline_names_a_few_modules_and_links_to_their_sections(make_record: "MakeRecord") -> None:
+    page = recording_html(make_record(NAMES, broken=lambda number: number == 4), title="t")
+    assert 'could not be reached at the end: <a href="#module-1"><bdi>tinysystems/http-module-v5</bdi></a>.</p>' in page
+    many = judged(make_record, *range(5))
+    assert (many.headline, many.named) == ("5 of 5 modules could not be reached at the end", ())
 
 
 def test_the_worst_have_a_section_and_the_rest_stand_in_the_table(make_record: "MakeRecord") -> None:

@@ -59,13 +59,15 @@ class Sections:
         failed = int(sum(module.row.failed_calls for module in self.seen.modules))
         called = f" {failed:,} of {counted(int(sum(module.row.calls for module in self.seen.modules)), 'call')} failed." if failed else ""
         at_end = f'<p class="states">At the end: {for_xml(judged.states)}.{called}</p>' if judged.states else ""
+        named = f": {', '.join(self._link(module).html for module in judged.named)}" if judged.named else ""
         causes = "".join(map(self._cause, judged.causes))
         notes = "".join(map(self._note, judged.notes))
         if notes:
             causes += folded("worth knowing", f"<ul>{notes}</ul>", unfolded=not judged.causes)
+        headline = f"{for_xml(judged.headline)}{named}.{judged.more}"
         return (
             f'<section id="verdict" class="verdict" data-outcome="{judged.outcome}"><h2>Verdict</h2>'
-            f'<p class="headline"><span class="symbol" aria-hidden="true">{_SYMBOLS[judged.outcome]}</span>{for_xml(judged.headline)}</p>'
+            f'<p class="headline"><span class="symbol" aria-hidden="true">{_SYMBOLS[judged.outcome]}</span>{headline}</p>'
             f"{at_end}{self._partial()}{causes}</section>"
         )
 
@@ -204,11 +206,12 @@ class Sections:
 
     def _cause(self, cause: Cause) -> str:
         row = cause.example
-        several = f" (of {for_xml(one_line(cause.modules[0].name))})" if len(cause.modules) > 1 else ""
+        first, said = one_line(cause.modules[0].name), one_line(row.finding)
+        several = f" (of {for_xml(first)})" if len(cause.modules) > 1 and first not in said else ""
         return (
             f'<div class="cause" data-now="{str(cause.now).lower()}" data-gravity="{cause.gravity}">'
             f"<h3>{cause_title(cause.cause, now=cause.now)}</h3>"
-            f'<p class="who">{self._who(cause)}</p><p>{for_xml(one_line(row.finding))}{several}</p>{advice(row)}</div>'
+            f'<p class="who">{self._who(cause)}</p><p>{for_xml(said)}{several}</p>{advice(row)}</div>'
         )
 
     def _note(self, cause: Cause) -> str:

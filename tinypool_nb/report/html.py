@@ -17,6 +17,7 @@ from tinypool_nb.report.offline import Offline
 from tinypool_nb.report.pages import asset
 from tinypool_nb.report.pdf import print_pdf
 from tinypool_nb.report.plots import script_json
+from tinypool_nb.report.replayed import replay_scripts, replay_style
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -62,6 +63,7 @@ class TinypoolHTMLExporter(HTMLExporter):
         resources["colours"] = script_json(colour_pairs())
         resources["asset"] = asset
         resources["paper"] = self.paper
+        resources["replay_style"], resources["replay_scripts"] = replay_style, replay_scripts
         return resources
 
     def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **options: Any) -> tuple[Any, Any]:

@@ -8,13 +8,13 @@ import pandas as pd
 from tinypool_nb.core.codes import Code
 from tinypool_nb.core.palette import SEVERITY
 from tinypool_nb.report import tables
-from tinypool_nb.report.plots import script_json
 from tinypool_nb.report.recording.canvas import canvas_data
 from tinypool_nb.report.recording.drawings import Drawings
 from tinypool_nb.report.recording.module_section import module_section
 from tinypool_nb.report.recording.seen import Module, Seen, rows_of
 from tinypool_nb.report.recording.verdict import Cause, Outcome, Verdict
 from tinypool_nb.report.recording.wording import advice, cause_title, counted, folded, note, when
+from tinypool_nb.report.replayed import replayed
 from tinypool_nb.report.tables import Cell, Head
 from tinypool_nb.views.pictures import timeline_svg
 from tinypool_nb.views.swimlanes import describe, nanoseconds, shown_keys
@@ -86,14 +86,13 @@ class Sections:
             return '<section id="timeline"><h2>Timeline</h2><p class="note">There is nothing to draw.</p></section>'
         svg = self._drawings.placed(timeline_svg(seen.intervals, seen.marks, seen.calls, now=seen.now))
         described = for_xml(describe(seen.intervals, now=seen.now))
-        picture = f'<figure class="picture on-paper">{svg}</figure>'
+        picture = f'<figure class="picture tinypool-picture">{svg}</figure>'
         if self.paper:
             return f'<section id="timeline"><h2>Timeline</h2>{picture}<p class="note">{described}</p></section>'
         data, note = canvas_data(seen.intervals, seen.marks, now=seen.now)
         return (
             f'<section id="timeline"><h2>Timeline</h2>'
-            f'<div class="recorded-timeline"><script type="application/json">{script_json(data)}</script></div>{picture}'
-            f'<p class="note">{described}{f" On the screen {note}." if note else ""}</p></section>'
+            f'{replayed(picture, data)}<p class="note">{described}{f" On the screen {note}." if note else ""}</p></section>'
         )
 
     def modules(self) -> str:

@@ -68,14 +68,17 @@ const sight = new IntersectionObserver(
     for (const { target, isIntersecting } of entries) {
       if (!isIntersecting) continue;
       sight.unobserve(target);
+      const place = target.querySelector(":scope > .tinypool-player");
       try {
-        play(target, look);
+        play(place, look);
       } catch (error) {
-        target.replaceChildren(); // what a notebook holds may be anything: its picture stays
+        place.replaceChildren(); // what a notebook holds may be anything: its picture stays
         console.warn("a timeline cannot be played:", error);
       }
     }
   },
   { rootMargin: "100%" }, // before it is seen
 );
-for (const place of document.querySelectorAll(".tinypool-recorded > .tinypool-player")) if (place.querySelector(":scope > script")) sight.observe(place);
+for (const recorded of document.querySelectorAll(".tinypool-recorded")) {
+  if (recorded.querySelector(":scope > .tinypool-player > script")) sight.observe(recorded);
+}

@@ -4,7 +4,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.report.conftest import END
 from tinypool_nb.core.diagnosis.causes import Cause
+from tinypool_nb.core.discovering import Known, Standing
+from tinypool_nb.core.events import Observation, Subject
+from tinypool_nb.core.keys import ModuleKey
+from tinypool_nb.core.tinymodules import decode
+from tinypool_nb.notebook.record import Record
 from tinypool_nb.report.recording import recording_html
 from tinypool_nb.report.recording.seen import Seen
 from tinypool_nb.report.recording.verdict import Outcome, Verdict, verdict
@@ -94,3 +100,17 @@ def test_a_recording_that_is_not_whole_says_so_first(make_record: "MakeRecord") 
     page = recording_html(record, title="t", paper=True)
     told = page.index("<strong>The recording is not whole</strong>: run.parquet: not closed, 3 rows were missed &lt;b&gt;.")
     assert told < page.index('<section id="timeline">')
+
+
+def test_what_discovery_found_and_what_was_looked_at_stand_in_it(make_record: "MakeRecord") -> None:
+    record = make_record(NAMES[:1])
+    assert 'id="discovery"' not in recording_html(record, title="t", paper=True)
+    assert 'id="looked-at"' not in recording_html(record, title="t", paper=True)
+    record.journal.append(Observation(END, ModuleKey(None, NAMES[0]), Subject.RESOLVED, "ipv4:127.0.0.1:1 <b>", 0))
+    module = decode({"metadata": {"namespace": "tinysystems", "name": "cart<b>-v1", "uid": "u"}, "status": {"addr": "nats://x"}})
+    record = Record(record.journal, record.details, [Known(module, None, Standing.QUARANTINED, "it is <i>not</i> gRPC", END)])
+    page = recording_html(record, title="t", paper=True)
+    assert "1 TinyModule resource" in page
+    assert "tinysystems/cart&lt;b&gt;-v1" in page
+    assert "it is &lt;i&gt;not&lt;/i&gt; gRPC" in page
+    assert "ipv4:127.0.0.1:1 &lt;b&gt;" in page

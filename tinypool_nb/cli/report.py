@@ -86,7 +86,9 @@ def _title(sources: list[str]) -> str:
     >>> _title(["runs/a.parquet"]), _title(["a.parquet", "b.parquet"]), _title(["1.parquet", "2.parquet", "3.parquet", "4.parquet"])
     ('a.parquet', 'a.parquet, b.parquet', '1.parquet, 2.parquet and 2 more')
     """
-    names = [source if any(each in source for each in _WILD) else Path(source).name for source in sources]
+    from tinypool_nb.journal.recording.sources import PARTIAL
+
+    names = [source if any(each in source for each in _WILD) else Path(source).name.removesuffix(PARTIAL) for source in sources]
     return ", ".join(names) if len(names) <= MOST_NAMED else f"{', '.join(names[:2])} and {len(names) - 2:,} more"
 
 

@@ -130,6 +130,7 @@ def test_plots_follow_a_dark_page_and_go_light_on_paper(browser: "Browser", repo
     assert plots(page) == before
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_plot_of_a_fixed_width_is_never_cut_and_its_see_through_colours_turn_dark_too(browser: "Browser", tmp_path: Path) -> None:
     layout = {"width": 1000, "height": 260, "paper_bgcolor": "rgba(0,0,0,0)"}
@@ -195,6 +196,7 @@ def test_the_state_of_widgets_is_not_in_the_report(executed: nbformat.NotebookNo
     assert "widget-state" not in report.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_nbconvert_finds_the_exporter_by_its_name(tmp_path: Path) -> None:
     notebook_file(tmp_path, [new_markdown_cell("# By name")])
     command = [sys.executable, "-m", "nbconvert", "--to", "tinypool-html", "some.ipynb"]

@@ -51,7 +51,7 @@ def picture_html(journal: Journal, *, intervals: pd.DataFrame | None = None, now
     svg = timeline_svg(intervals, frames.marks(journal), frames.calls(journal), now=now, width=width)
     data = b64encode(svg.encode()).decode()
     described = for_xml(describe(intervals, now=now))
-    return f'<img class="tinypool-picture" alt="{described}" src="data:image/svg+xml;base64,{data}" style="max-width:100%">'
+    return f'<img alt="{described}" class="tinypool-picture" src="data:image/svg+xml;base64,{data}" style="max-width:100%">'
 
 
 def registered_connections(journal: Journal, registered: Collection[ModuleKey]) -> pd.DataFrame:

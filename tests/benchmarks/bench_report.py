@@ -65,6 +65,7 @@ def opening(page_file: Path) -> float | None:
             page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
             begin = time.perf_counter()
             page.goto(page_file.as_uri(), wait_until="load")
+            page.locator(".tinypool-live[data-changes]").wait_for()
             assert page.evaluate(DRAWN)
             taken.append(time.perf_counter() - begin)
             page.close()

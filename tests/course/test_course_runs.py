@@ -194,7 +194,7 @@ def test_the_recording_of_the_replay_holds_what_the_notebook_tells() -> None:
     assert causes == {
         "orders-v1": "killed",
         "stock-v1": "frozen",
-        "users-v1": "hangs up",
+        "users-v1": "TLS expected",
         "search-v1": "not HTTP/2",
         "cart-v1": "does not resolve",
     }

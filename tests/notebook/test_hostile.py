@@ -14,7 +14,7 @@ from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.states import State
 from tinypool_nb.journal.journal import Journal
 from tinypool_nb.notebook.record import Record
-from tinypool_nb.report.html import write_report
+from tinypool_nb.report.writing import write_notebook_report
 from tinypool_nb.views.pictures import connections_html
 from tinypool_nb.views.wording import cut, one_line
 
@@ -78,7 +78,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cells = [new_code_cell("# shown", outputs=[new_output("display_data", bundle)]) for bundle in bundles]
     out = tmp_path_factory.mktemp("hostile") / "hostile.ipynb"
     nbformat.write(new_notebook(cells=[new_markdown_cell("# Hostile"), *cells]), out)
-    write_report(out, out.with_suffix(".html"))
+    write_notebook_report(out, out.with_suffix(".html"))
     return out.with_suffix(".html")
 
 

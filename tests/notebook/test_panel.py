@@ -14,6 +14,7 @@ import tinypool_nb as tp
 from tests.widgets.fake_browser import FakeBrowser, fake_browser
 from tinypool_nb.widgets import places
 from tinypool_nb.widgets.panel import Panel
+from tinypool_nb.widgets.still import REPLAY
 
 __all__ = ["fake_browser"]
 
@@ -49,7 +50,7 @@ def test_the_bundle_has_the_view_and_a_picture_and_a_table_with_their_words(fake
     with tp.Pool() as pool:
         pool.register("http-module-v1", NOWHERE)
         bundle = pool.panel()._repr_mimebundle_()
-        assert set(bundle) == {WIDGET_VIEW, "text/html", "text/plain"}
+        assert set(bundle) == {WIDGET_VIEW, REPLAY, "text/html", "text/plain"}
         assert '<img alt="A timeline of the gRPC connections of 1 module' in bundle["text/html"]
         assert 'src="data:image/svg+xml;base64,' in bundle["text/html"]
         assert '<tbody data-state="IDLE">' in bundle["text/html"]

@@ -74,6 +74,7 @@ def test_a_cell_that_does_not_end_is_named(tmp_path: Path) -> None:
         execute(source, tmp_path / "out.ipynb", timeout=1)
 
 
+@pytest.mark.slow
 def test_a_kernel_that_dies_is_told(tmp_path: Path) -> None:
     source = notebook(tmp_path, "import os; os._exit(1)")
     with pytest.raises(ReportError, match=r"code cell 1 of 1 of of-a-test.ipynb failed: .*died"):

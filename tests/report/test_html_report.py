@@ -13,7 +13,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from tinypool_nb.core.palette import PALETTES
 from tinypool_nb.report.execute import execute
-from tinypool_nb.report.html import TinypoolHTMLExporter, write_report
+from tinypool_nb.report.html import TinypoolHTMLExporter
+from tinypool_nb.report.writing import write_notebook_report
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -67,7 +68,7 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
 @pytest.fixture(scope="session")
 def report(executed: nbformat.NotebookNode, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("report") / "look.html"
-    write_report(executed, out)
+    write_notebook_report(executed, out)
     return out
 
 
@@ -129,13 +130,14 @@ def test_plots_follow_a_dark_page_and_go_light_on_paper(browser: "Browser", repo
     assert plots(page) == before
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_plot_of_a_fixed_width_is_never_cut_and_its_see_through_colours_turn_dark_too(browser: "Browser", tmp_path: Path) -> None:
     layout = {"width": 1000, "height": 260, "paper_bgcolor": "rgba(0,0,0,0)"}
     trace = {"type": "scatter", "y": [1, 3], "fill": "tozeroy", "fillcolor": f"{LIGHT.page}38", "marker": {"color": "white"}}
     bundle = {"application/vnd.plotly.v1+json": {"data": [trace], "layout": layout}}
     cell = new_code_cell("# a plot", outputs=[new_output("display_data", bundle)])
-    write_report(notebook_file(tmp_path, [cell]), tmp_path / "wide.html")
+    write_notebook_report(notebook_file(tmp_path, [cell]), tmp_path / "wide.html")
     page = browser.open(tmp_path / "wide.html", color_scheme="dark", width=700)
     drawn = "document.querySelector('.tinypool-plot')"
     assert page.evaluate(f"{drawn}._fullLayout.width <= {drawn}.clientWidth")
@@ -159,7 +161,7 @@ def test_code_is_folded_away_and_can_be_unfolded(browser: "Browser", report: Pat
 def test_what_a_notebook_asks_from_the_network_is_not_fetched(browser: "Browser", tmp_path: Path) -> None:
     spy = "<script src='https://spy.example/a.js'></script><img src='https://spy.example/b.png'><iframe src='https://spy.example'></iframe>"
     cell = new_code_cell("", outputs=[new_output("display_data", {"text/html": spy}), new_output("stream", text="the end")])
-    write_report(notebook_file(tmp_path, [new_markdown_cell("![](https://spy.example/c.png)"), cell]), tmp_path / "spied.html")
+    write_notebook_report(notebook_file(tmp_path, [new_markdown_cell("![](https://spy.example/c.png)"), cell]), tmp_path / "spied.html")
     page = browser.open(tmp_path / "spied.html")
     assert "the end" in page.locator("main").inner_text()
     refused = [error for error in browser.errors if "Content Security Policy" in error]
@@ -180,7 +182,9 @@ def test_the_file_is_small_and_holds_plotly_once(report: Path) -> None:
 
 
 def test_a_notebook_without_plots_makes_a_report_without_plotly(tmp_path: Path) -> None:
-    write_report(notebook_file(tmp_path, [new_code_cell("1", outputs=[new_output("stream", text="hello")])]), tmp_path / "small.html")
+    write_notebook_report(
+        notebook_file(tmp_path, [new_code_cell("1", outputs=[new_output("stream", text="hello")])]), tmp_path / "small.html"
+    )
     text = (tmp_path / "small.html").read_text(encoding="utf-8")
     assert "hello" in text
     assert "Plotly" not in text
@@ -192,6 +196,7 @@ def test_the_state_of_widgets_is_not_in_the_report(executed: nbformat.NotebookNo
     assert "widget-state" not in report.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_nbconvert_finds_the_exporter_by_its_name(tmp_path: Path) -> None:
     notebook_file(tmp_path, [new_markdown_cell("# By name")])
     command = [sys.executable, "-m", "nbconvert", "--to", "tinypool-html", "some.ipynb"]
@@ -208,5 +213,5 @@ def test_a_theme_can_be_fixed(theme: str, scheme: str) -> None:
 
 def test_the_notebook_that_was_given_is_not_changed(executed: nbformat.NotebookNode, tmp_path: Path) -> None:
     before = json.dumps(executed)
-    write_report(executed, tmp_path / "again.html")
+    write_notebook_report(executed, tmp_path / "again.html")
     assert json.dumps(executed) == before

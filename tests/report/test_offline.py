@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from tinypool_nb.report.offline import PLOTLY, WIDGET_STATE, WIDGET_VIEW, Facts, Offline, settle
+from tinypool_nb.report.offline import PLOTLY, WIDGET_STATE, WIDGET_VIEW, Facts, Offline, Shown, settle
 from tinypool_nb.report.plots import plot_html, script_json
+from tinypool_nb.widgets.packing import VERSION
+from tinypool_nb.widgets.still import REPLAY
 
 VIEW = {"model_id": "m", "version_major": 2, "version_minor": 0}
 FIGURE = {"data": [{"type": "bar", "y": [1, 2]}], "layout": {"title": {"text": "A plot"}}}
@@ -36,6 +38,9 @@ class Elements(HTMLParser):
             self.scripts.append(data)
 
 
+REPLAYED = {"head": {"version": VERSION, "type": "snapshot", "lanes": ["</script><b>"]}, "records": ""}
+
+
 def drawn(data: dict[str, Any]) -> Any:
     """The figure that a settled output draws."""
     return json.loads(Elements(data["text/html"]).scripts[0])
@@ -43,7 +48,7 @@ def drawn(data: dict[str, Any]) -> Any:
 
 def test_a_plotly_figure_becomes_a_place_to_draw_in() -> None:
     data: dict[str, Any] = {PLOTLY: FIGURE, "text/plain": "Figure()"}
-    assert settle(data, {})
+    assert settle(data, {}) is Shown.PLOT
     assert PLOTLY not in data
     assert drawn(data) == {**FIGURE, "config": {}}
 
@@ -58,20 +63,20 @@ def test_a_figure_widget_becomes_a_plot_with_its_binary_arrays() -> None:
         "buffers": [{"encoding": "base64", "path": ["_widget_data", 0, "y", "buffer"], "data": values}],
     }
     data: dict[str, Any] = {WIDGET_VIEW: VIEW, "text/plain": "FigureWidget()"}
-    assert settle(data, {"m": model})
+    assert settle(data, {"m": model}) is Shown.PLOT
     assert WIDGET_VIEW not in data
     assert drawn(data)["data"] == [{"type": "bar", "x": ["a", "b", "c"], "y": {"dtype": "float64", "bdata": values}}]
 
 
 def test_static_data_are_shown_in_place_of_a_live_view() -> None:
     data: dict[str, Any] = {WIDGET_VIEW: VIEW, "text/html": "<i>static</i>", "text/plain": "x"}
-    assert not settle(data, {"m": {"state": {}}})
+    assert settle(data, {"m": {"state": {}}}) is Shown.AS_IT_IS
     assert data == {"text/html": "<i>static</i>", "text/plain": "x"}
 
 
 def test_a_live_view_alone_becomes_a_note_that_escapes_its_text() -> None:
     data: dict[str, Any] = {WIDGET_VIEW: VIEW, "text/plain": "IntSlider(description='<script>')"}
-    assert not settle(data, {})
+    assert settle(data, {}) is Shown.AS_IT_IS
     assert "&lt;script&gt;" in data["text/html"]
     assert "script" not in Elements(data["text/html"]).tags
 
@@ -150,3 +155,24 @@ def test_no_title_breaks_out_of_its_plot(title: str) -> None:
 @pytest.mark.parametrize("height", [None, "500; color: red", float("nan"), [1]])
 def test_an_odd_height_is_passed_over(height: Any) -> None:
     assert 'style="min-height: 450px"' in plot_html({"data": [], "layout": {"height": height}})
+
+
+def test_a_live_view_stands_as_its_last_picture_and_can_be_played() -> None:
+    data: dict[str, Any] = {REPLAY: REPLAYED, "text/html": "<img alt='picture'>", "text/plain": "text"}
+    assert settle(data, {}) is Shown.PLAYER
+    assert set(data) == {"text/html", "text/plain"}
+    assert "<img alt='picture'>" in data["text/html"]
+    assert data["text/html"].count("</script>") == 1
+
+
+@pytest.mark.parametrize("replay", [None, 1, [], {}, {"head": {}, "records": ""}, {**REPLAYED, "records": 7}, {**REPLAYED, "head": []}])
+def test_what_cannot_be_played_stays_a_picture(replay: object) -> None:
+    data = {REPLAY: replay, "text/html": "<img>"}
+    assert settle(data, {}) is Shown.AS_IT_IS
+    assert data == {"text/html": "<img>"}
+
+
+def test_on_paper_nothing_is_played() -> None:
+    data = {REPLAY: REPLAYED, "text/html": "<img>"}
+    assert settle(data, {}, paper=True) is Shown.AS_IT_IS
+    assert data == {"text/html": "<img>"}

@@ -8,9 +8,10 @@ import pytest
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
+from playwright.sync_api import expect
 
 from tinypool_nb.report.execute import execute
-from tinypool_nb.report.html import write_report
+from tinypool_nb.report.writing import write_notebook_report
 
 if TYPE_CHECKING:
     from tests.conftest import Browser
@@ -43,7 +44,7 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, NotebookNode
 def test_the_report_shows_the_end_of_the_run(name: str, executed: dict[str, NotebookNode], browser: "Browser", tmp_path: Path) -> None:
     output, _ = executed[name].cells[0].outputs
     assert "http-module-v1" in output.data["text/plain"]
-    write_report(executed[name], tmp_path / "report.html")
+    write_notebook_report(executed[name], tmp_path / "report.html")
     page = browser.open(tmp_path / "report.html")
     state = page.locator(".tinypool-connections tbody").get_attribute("data-state")
     assert (
@@ -52,6 +53,20 @@ def test_the_report_shows_the_end_of_the_run(name: str, executed: dict[str, Note
     picture = page.locator("img[alt^='A timeline of the gRPC connections of 1 module']")
     assert picture.evaluate("image => image.naturalWidth") == 900
     assert page.get_by_text("Interactive, with a running kernel only").count() == 0
+    timeline = page.locator(".tinypool-player .tinypool-live")
+    expect(timeline).to_have_attribute("data-modules", "1")
+    expect(picture).to_be_hidden()
+    everything = timeline.get_attribute("data-changes")
+    page.get_by_label("position in the recording").fill("0")
+    expect(timeline).not_to_have_attribute("data-changes", everything or "")
+    page.get_by_label("speed").select_option("86400")
+    page.get_by_role("button", name="Play").click()
+    expect(timeline).to_have_attribute("data-changes", everything or "")
+    names = page.locator(".tinypool-live-names")
+    assert names.evaluate("list => [getComputedStyle(list).margin, getComputedStyle(list).padding]") == ["0px", "0px"]
+    page.emulate_media(media="print")
+    expect(picture).to_be_visible()
+    expect(timeline).to_be_hidden()
 
 
 @pytest.mark.parametrize("name", ENDS)

@@ -112,13 +112,14 @@ def test_patterns_of_one_drawing_are_not_those_of_another(browser: "Browser", re
 @pytest.mark.browser
 def test_on_paper_the_picture_takes_the_place_of_what_is_played_with(browser: "Browser", reports: Reports) -> None:
     page = browser.open(reports["gaps"], color_scheme="dark")
-    assert page.locator(".recorded-timeline").is_visible()
-    assert not page.locator(".on-paper").is_visible()
+    drawn_changes(page)
+    assert page.locator(".tinypool-player").is_visible()
+    assert not page.locator("figure.tinypool-picture").is_visible()
     page.emulate_media(media="print", color_scheme="dark")
-    assert not page.locator(".recorded-timeline").is_visible()
-    assert page.locator(".on-paper").is_visible()
+    assert not page.locator(".tinypool-player").is_visible()
+    assert page.locator("figure.tinypool-picture").is_visible()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    paper = page.locator(".on-paper svg > rect").evaluate("rect => getComputedStyle(rect).fill")
+    paper = page.locator("figure.tinypool-picture svg > rect").evaluate("rect => getComputedStyle(rect).fill")
     assert paper == "rgb(255, 255, 255)"
 
 

@@ -52,12 +52,49 @@ def pages(printed: bytes) -> int:
 def test_a_recording_becomes_a_page(recording: Path, tmp_path: Path, capsys: Told) -> None:
     assert main(["report", str(recording), "-o", str(tmp_path / "out.html"), "--sections", "1"]) == 0
     page = (tmp_path / "out.html").read_text(encoding="utf-8")
-    assert "1 of 4 modules could not be reached at the end." in page
+    assert "1 of 4 modules could not be reached at the end: <a href=" in page
     assert "<h1>incident.parquet</h1>" in page
     told = capsys.readouterr().out
     assert "4 modules" in told
     assert "out.html" in told
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".part")] == []
+
+
+def test_several_recordings_make_one_report_of_a_range_of_time(make_record: "MakeRecord", tmp_path: Path, capsys: Told) -> None:
+    make_record(["http-module-v1"]).save(tmp_path / "a.parquet")
+    make_record(["kv-module-v1"]).save(tmp_path / "b.parquet")
+    given = [str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet")]
+    assert main(["report", *given, "-o", str(tmp_path / "out.html")]) == 0
+    page = (tmp_path / "out.html").read_text(encoding="utf-8")
+    assert "<h1>a.parquet, b.parquet</h1>" in page
+    assert "http-module-v1" in page
+    assert "kv-module-v1" in page
+    assert main(["report", str(tmp_path / "*.parquet"), "-o", str(tmp_path / "part.html"), "--start", "2026-02-02 03:00"]) == 0
+    part = (tmp_path / "part.html").read_text(encoding="utf-8")
+    assert "2026-02-02 03:00:00 to 03:40:00 UTC" in part
+    assert "kv-module-v1" in part
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_recording_that_was_not_closed_has_a_report(make_record: "MakeRecord", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "run.parquet.partial"
+    folder.mkdir()
+    make_record(["http-module-v1"]).save(folder / "part-00000000-00000000.parquet")
+    monkeypatch.chdir(tmp_path)
+    for source in ("run.parquet", "run.parquet.partial"):
+        assert main(["report", source]) == 0
+        page = Path("run.html").read_text(encoding="utf-8")
+        assert "<h1>run.parquet</h1>" in page
+        assert "The recording is not whole" in page
+
+
+def test_what_does_not_go_together_is_refused(recording: Path, notebook: Path, capsys: Told) -> None:
+    for given, said in (
+        ([str(recording), str(notebook)], "a notebook makes one of its own"),
+        ([str(notebook), "--start", "2026-01-05"], "--start and --end are for recordings"),
+    ):
+        assert main(["report", *given]) == 1
+        assert said in capsys.readouterr().err
 
 
 def test_a_notebook_is_run_with_its_parameters(notebook: Path, tmp_path: Path, capsys: Told) -> None:

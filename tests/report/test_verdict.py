@@ -4,7 +4,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.report.conftest import END
 from tinypool_nb.core.diagnosis.causes import Cause
+from tinypool_nb.core.discovering import Known, Standing
+from tinypool_nb.core.events import Observation, Subject
+from tinypool_nb.core.keys import ModuleKey
+from tinypool_nb.core.tinymodules import decode
+from tinypool_nb.notebook.record import Record
 from tinypool_nb.report.recording import recording_html
 from tinypool_nb.report.recording.seen import Seen
 from tinypool_nb.report.recording.verdict import Outcome, Verdict, verdict
@@ -21,12 +27,13 @@ def judged(make_record: "MakeRecord", *broken: int, names: tuple[str, ...] = NAM
 
 def test_of_nothing(make_record: "MakeRecord") -> None:
     found = judged(make_record, names=())
-    assert (found.outcome, found.headline, found.causes) == (Outcome.EMPTY, "Nothing was recorded: no module was registered.", ())
+    assert (found.outcome, found.headline, found.causes) == (Outcome.EMPTY, "Nothing was recorded: no module was registered", ())
 
 
 def test_what_is_broken_comes_with_its_cause_its_modules_and_since_when(make_record: "MakeRecord") -> None:
     found = judged(make_record, 1, 3)
-    assert (found.outcome, found.headline) == (Outcome.BROKEN, "2 of 5 modules could not be reached at the end.")
+    assert (found.outcome, found.headline) == (Outcome.BROKEN, "2 of 5 modules could not be reached at the end")
+    assert {module.name for module in found.named} == {"tinysystems/http-module-v2", "http-module-v4"}
     assert found.states == "2 TRANSIENT_FAILURE, 3 READY"
     first = found.causes[0]
     assert (first.cause, first.now, {module.name for module in first.modules}) == (
@@ -38,13 +45,21 @@ def test_what_is_broken_comes_with_its_cause_its_modules_and_since_when(make_rec
 
 
 def test_the_only_module_is_not_counted(make_record: "MakeRecord") -> None:
-    assert judged(make_record, 0, names=("only",)).headline == "The module could not be reached at the end."
+    found = judged(make_record, 0, names=("only",))
+    assert (found.headline, found.named) == ("The module could not be reached at the end", ())
 
 
 def test_what_is_over_is_told_as_over(make_record: "MakeRecord") -> None:
     found = judged(make_record, names=("only",), changes=6)
     assert found.outcome in {Outcome.RECOVERED, Outcome.WELL}
     assert [cause for cause in found.causes if cause.now] == []
+
+
+def test_the_headline_names_a_few_modules_and_links_to_their_sections(make_record: "MakeRecord") -> None:
+    page = recording_html(make_record(NAMES, broken=lambda number: number == 4), title="t")
+    assert 'could not be reached at the end: <a href="#module-1"><bdi>tinysystems/http-module-v5</bdi></a>.</p>' in page
+    many = judged(make_record, *range(5))
+    assert (many.headline, many.named) == ("5 of 5 modules could not be reached at the end", ())
 
 
 def test_the_worst_have_a_section_and_the_rest_stand_in_the_table(make_record: "MakeRecord") -> None:
@@ -85,3 +100,17 @@ def test_a_recording_that_is_not_whole_says_so_first(make_record: "MakeRecord") 
     page = recording_html(record, title="t", paper=True)
     told = page.index("<strong>The recording is not whole</strong>: run.parquet: not closed, 3 rows were missed &lt;b&gt;.")
     assert told < page.index('<section id="timeline">')
+
+
+def test_what_discovery_found_and_what_was_looked_at_stand_in_it(make_record: "MakeRecord") -> None:
+    record = make_record(NAMES[:1])
+    assert 'id="discovery"' not in recording_html(record, title="t", paper=True)
+    assert 'id="looked-at"' not in recording_html(record, title="t", paper=True)
+    record.journal.append(Observation(END, ModuleKey(None, NAMES[0]), Subject.RESOLVED, "ipv4:127.0.0.1:1 <b>", 0))
+    module = decode({"metadata": {"namespace": "tinysystems", "name": "cart<b>-v1", "uid": "u"}, "status": {"addr": "nats://x"}})
+    record = Record(record.journal, record.details, [Known(module, None, Standing.QUARANTINED, "it is <i>not</i> gRPC", END)])
+    page = recording_html(record, title="t", paper=True)
+    assert "1 TinyModule resource" in page
+    assert "tinysystems/cart&lt;b&gt;-v1" in page
+    assert "it is &lt;i&gt;not&lt;/i&gt; gRPC" in page
+    assert "ipv4:127.0.0.1:1 &lt;b&gt;" in page

@@ -13,7 +13,7 @@ from tests.security.conftest import hostile_journal
 from tests.security.corpus import ALL, HOSTILE
 from tinypool_nb.core.plain import one_line
 from tinypool_nb.notebook.record import Record
-from tinypool_nb.report.html import write_report
+from tinypool_nb.report.writing import write_notebook_report
 from tinypool_nb.views import pictures
 from tinypool_nb.views.forecasts import forecast_html
 from tinypool_nb.views.overview import overview
@@ -56,7 +56,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     metadata = {"title": HOSTILE["script"], "language_info": {"name": "python", "version": HOSTILE["event"]}}
     notebook = tmp_path_factory.mktemp("hostile") / "x'\"onload='window.pwned=1'.ipynb"
     nbformat.write(new_notebook(cells=cells, metadata=metadata), notebook)
-    write_report(notebook, notebook.with_name("report.html"))
+    write_notebook_report(notebook, notebook.with_name("report.html"))
     return notebook.with_name("report.html")
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinypool_nb.core.palette import PALETTES
-from tinypool_nb.report.html import write_report
+from tinypool_nb.report.writing import write_notebook_report
 from tinypool_nb.views.calls_panel import EXACT_CALLS, HEIGHT, MOST_CALLS
 from tinypool_nb.views.figure_layout import BOTTOM, TOP
 from tinypool_nb.views.figure_layout import GRID
@@ -266,7 +266,7 @@ def test_the_panel_turns_dark_in_a_dark_report(make_intervals: Any, make_calls: 
     cell = {"cell_type": "code", "id": "a", "execution_count": 1, "metadata": {}, "source": "pool.timeline()", "outputs": [output]}
     notebook = tmp_path / "look.ipynb"
     notebook.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell]}), encoding="utf-8")
-    write_report(notebook, tmp_path / "report.html")
+    write_notebook_report(notebook, tmp_path / "report.html")
     page = browser.open(tmp_path / "report.html", color_scheme="dark")
     page.wait_for_selector(".tinypool-plot .scatterlayer .point")
     dark = PALETTES["dark"]

@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Execute the notebook, write what comes of it, and tell of it."""
     from tinypool_nb.report.execute import execute
-    from tinypool_nb.report.html import write_report
+    from tinypool_nb.report.writing import write_notebook_report
 
     out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     started = time.monotonic()
     print(f"running {NOTEBOOK}")
     node = execute(_notebook(), executed, parameters={"recording": str(recording.resolve())}, on_cell=show_progress)
-    write_report(node, report)
+    write_notebook_report(node, report, name=_notebook().stem)
     print(_summary(recording))
     print(f"done in {time.monotonic() - started:.0f} s:")
     for path, what in (

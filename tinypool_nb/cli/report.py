@@ -1,6 +1,7 @@
 """`tinypool-nb report`: a notebook or a recording as one file that can be shared, HTML or PDF."""
 
 import argparse
+import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,6 +10,8 @@ from typing import Any
 from tinypool_nb.cli.telling import show_progress, size
 from tinypool_nb.errors import ReportError, TinypoolError, shown
 
+MOST_NAMED = 3
+"""Recordings that the head of a report names; of more, the first two."""
 _PARQUET, _WILD = b"PAR1", "*?["
 
 
@@ -20,11 +23,19 @@ def add(commands: Any) -> None:
         description="Runs a notebook from the top and writes it as one file that needs no network; "
         "or writes the ready report of a recording: what was wrong, since when, which modules, and what that rests on.",
         epilog="examples:\n  tinypool-nb report incident.parquet -o incident.html\n"
+        "  tinypool-nb report 'runs/*.parquet' -o runs.html --start '2026-01-05 12:00' --end '2026-01-05 13:00'\n"
         "  tinypool-nb report review.ipynb -o review.pdf -p recording=incident.parquet -p modules=\"['http-module-v1']\"\n"
         "  tinypool-nb report review.ipynb --no-execute",
     )
-    parser.add_argument("source", metavar="NOTEBOOK|RECORDING", help="an .ipynb, or what pool.save() or pool.record() wrote")
+    parser.add_argument(
+        "sources",
+        nargs="+",
+        metavar="NOTEBOOK|RECORDING",
+        help="an .ipynb; or what pool.save() or pool.record() wrote, also if that was killed: one or several, or a pattern",
+    )
     parser.add_argument("-o", "--out", type=_out, help="the file to write, .html or .pdf (default: named as the source, .html)")
+    parser.add_argument("--start", metavar="TIME", help="of a recording: from then on, as '2026-01-05 12:00' (UTC)")
+    parser.add_argument("--end", metavar="TIME", help="of a recording: up to then")
     parser.add_argument(
         "-p", "--parameter", action="append", default=[], type=_parameter, metavar="NAME=VALUE", help="set a parameter of the notebook"
     )
@@ -41,26 +52,54 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Make the report, and tell of it."""
-    source: str = options.source
-    out: Path = options.out or Path(f"{Path(source).stem.strip(_WILD) or 'report'}.html")
+    sources: list[str] = options.sources
+    out: Path = options.out or Path(f"{_name(sources)}.html")
     started = time.monotonic()
-    if _is_recording(source):
+    kinds = {_is_recording(source) for source in sources}
+    if kinds == {True}:
         if options.parameter or options.no_execute:
-            raise ReportError(f"{shown(source)} is a recording: -p and --no-execute are for notebooks")
-        _report_recording(options, out)
+            raise ReportError(f"{shown(sources[0])} is a recording: -p and --no-execute are for notebooks")
+        _report_recordings(options, sources, out)
+    elif len(sources) > 1:
+        raise ReportError("several recordings make one report, but a notebook makes one of its own: name it alone")
+    elif options.start or options.end:
+        raise ReportError(f"{shown(sources[0])} is a notebook: --start and --end are for recordings; -p sets a parameter")
     else:
-        _report_notebook(options, Path(source), out)
+        _report_notebook(options, Path(sources[0]), out)
     print(f"{out}  ({size(out)})  the report, in {time.monotonic() - started:.1f} s")
     return 0
 
 
-def _report_recording(options: argparse.Namespace, out: Path) -> None:
+def _name(sources: list[str]) -> str:
+    """What a report is called that is not told: as the one file that it is of."""
+    from tinypool_nb.journal.recording.sources import PARTIAL
+
+    if len(sources) > 1 or any(each in sources[0] for each in _WILD):
+        return "report"
+    return Path(Path(sources[0]).name.removesuffix(PARTIAL)).stem or "report"
+
+
+def _title(sources: list[str]) -> str:
+    """What a report of recordings says in its head.
+
+    >>> _title(["runs/a.parquet"]), _title(["a.parquet", "b.parquet"]), _title(["1.parquet", "2.parquet", "3.parquet", "4.parquet"])
+    ('a.parquet', 'a.parquet, b.parquet', '1.parquet, 2.parquet and 2 more')
+    """
+    from tinypool_nb.journal.recording.sources import PARTIAL
+
+    names = [source if any(each in source for each in _WILD) else Path(source).name.removesuffix(PARTIAL) for source in sources]
+    return ", ".join(names) if len(names) <= MOST_NAMED else f"{', '.join(names[:2])} and {len(names) - 2:,} more"
+
+
+def _report_recordings(options: argparse.Namespace, sources: list[str], out: Path) -> None:
     from tinypool_nb.notebook.record import open_recording
     from tinypool_nb.report.writing import write_recording_report
 
-    record = open_recording(options.source)
-    print(f"opened {options.source}: {len(record.known()):,} modules", flush=True)
-    write_recording_report(record, out, title=options.title or Path(options.source).name, sections=options.sections)
+    record = open_recording(sources, start=options.start, end=options.end)
+    print(f"opened {', '.join(sources)}: {len(record.known()):,} modules", flush=True)
+    if record.partial:
+        print(f"partial: {record.partial}", file=sys.stderr)
+    write_recording_report(record, out, title=options.title or _title(sources), sections=options.sections)
 
 
 def _report_notebook(options: argparse.Namespace, source: Path, out: Path) -> None:
@@ -83,7 +122,7 @@ def _report_notebook(options: argparse.Namespace, source: Path, out: Path) -> No
 
 
 def _is_recording(source: str) -> bool:
-    """By its first bytes, whatever it is called; a folder or a pattern can only be recordings."""
+    """By its first bytes, whatever it is called; a folder, as of one that was not closed, or a pattern can only be recordings."""
     path = Path(source)
     if path.suffix == ".ipynb":
         return False

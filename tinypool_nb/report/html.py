@@ -17,7 +17,7 @@ from tinypool_nb.report.offline import Offline
 from tinypool_nb.report.pages import asset
 from tinypool_nb.report.pdf import print_pdf
 from tinypool_nb.report.plots import script_json
-from tinypool_nb.report.reading import read_notebook
+from tinypool_nb.report.replayed import replay_scripts, replay_style
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -63,6 +63,7 @@ class TinypoolHTMLExporter(HTMLExporter):
         resources["colours"] = script_json(colour_pairs())
         resources["asset"] = asset
         resources["paper"] = self.paper
+        resources["replay_style"], resources["replay_scripts"] = replay_style, replay_scripts
         return resources
 
     def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **options: Any) -> tuple[Any, Any]:
@@ -71,19 +72,6 @@ class TinypoolHTMLExporter(HTMLExporter):
         nonce = hashlib.sha256(json.dumps(nb, sort_keys=True, default=str).encode()).hexdigest()[:32]
         page, resources = super().from_notebook_node(nb, {**(resources or {}), "nonce": nonce}, **options)
         return with_contents(cleaned(page, nonce)), resources
-
-
-def write_report(notebook: NotebookNode | Path, out: Path) -> None:
-    """Write `notebook`, a file or what `execute` returned, as a report to `out`; its folder is made if needed.
-
-    Raises:
-        ReportError: the file is no notebook.
-    """
-    node = read_notebook(notebook) if isinstance(notebook, Path) else notebook
-    name = notebook.stem if isinstance(notebook, Path) else out.stem
-    text, _ = TinypoolHTMLExporter().from_notebook_node(node, {"metadata": {"name": name}})
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text, encoding="utf-8")
 
 
 class TinypoolPDFExporter(TinypoolHTMLExporter):

@@ -4,6 +4,7 @@ import html
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum, auto
 from typing import Any
 
 from nbconvert.preprocessors import Preprocessor
@@ -11,6 +12,8 @@ from nbformat import NotebookNode
 
 from tinypool_nb.report.plots import figure_of_widget, plot_html
 from tinypool_nb.report.provenance import NOTED
+from tinypool_nb.report.replayed import is_replay, replayed
+from tinypool_nb.widgets.still import REPLAY
 
 PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -21,6 +24,15 @@ SHOWN = frozenset({*STATIC, "text/latex", "text/plain"})
 """What a report shows at all; what only a script would show, or is one, is left out."""
 
 Models = Mapping[str, Mapping[str, Any]]
+
+
+class Shown(Enum):
+    """What became of an output."""
+
+    PLOT = auto()
+    PLAYER = auto()
+    """A live view's last picture, which can be played."""
+    AS_IT_IS = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +46,8 @@ class Facts:
     """What was run, when and with what; short texts."""
     plots: int
     """How many plots are to be drawn; plotly.js is part of the report only if there is one."""
+    players: int
+    """How many live views can be played; what plays them is part of the report only if there is one."""
 
 
 class Offline(Preprocessor):
@@ -45,11 +59,13 @@ class Offline(Preprocessor):
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         """Change `nb`, which nbconvert has copied for us."""
         models: Models = nb.metadata.pop("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
-        plots = 0
+        plots = players = 0
         for cell in nb.cells:
             for output in cell.get("outputs", ()):
                 if "data" in output:
-                    plots += settle(output.data, models)
+                    shown = settle(output.data, models, paper=resources.get("paper", False))
+                    plots += shown is Shown.PLOT
+                    players += shown is Shown.PLAYER
         heading = _heading(nb)
         title = heading or nb.metadata.get("title") or resources["metadata"]["name"]
         nb.metadata["title"] = title  # from where the template takes the page's
@@ -58,17 +74,24 @@ class Offline(Preprocessor):
             has_heading=heading is not None,
             provenance=tuple(_provenance(nb, resources["metadata"]["name"])),
             plots=plots,
+            players=players,
         )
         return nb, resources
 
 
-def settle(data: MutableMapping[str, Any], models: Models) -> bool:
-    """Choose what of one output's MIME bundle the report shows, and drop the rest; whether that is a plot.
+def settle(data: MutableMapping[str, Any], models: Models, *, paper: bool = False) -> Shown:
+    """Choose what of one output's MIME bundle the report shows, and drop the rest; what that is.
 
     A plot comes before static forms, they before a live view, and a live view alone becomes a note.
+
+    Args:
+        data: the bundle, which is changed.
+        models: the saved state of the notebook's widgets.
+        paper: whether nothing can be played.
     """
     view = data.pop(WIDGET_VIEW, None)
     figure = data.pop(PLOTLY, None)
+    replay = data.pop(REPLAY, None)
     if figure is None and view is not None:
         figure = figure_of_widget(models.get(view.get("model_id"), {}))
     for kind in data.keys() - SHOWN:
@@ -76,11 +99,14 @@ def settle(data: MutableMapping[str, Any], models: Models) -> bool:
     if figure is not None:
         static = data.get("text/html", "")
         data["text/html"] = plot_html(figure, fallback="" if "<script" in static.lower() else static)
-        return True
+        return Shown.PLOT
+    if not paper and is_replay(replay) and "text/html" in data:
+        data["text/html"] = replayed(data["text/html"], replay)
+        return Shown.PLAYER
     if view is not None and not any(kind in data for kind in STATIC):
         text = html.escape(data.get("text/plain", "a widget"))
         data["text/html"] = f'<p class="tinypool-note">Interactive, with a running kernel only: <code>{text}</code></p>'
-    return False
+    return Shown.AS_IT_IS
 
 
 def _heading(nb: NotebookNode) -> str | None:

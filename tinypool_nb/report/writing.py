@@ -7,22 +7,29 @@ from nbformat import NotebookNode
 
 from tinypool_nb.report.formats import check_format, is_pdf
 from tinypool_nb.report.pdf import print_pdf
+from tinypool_nb.report.reading import read_notebook
 from tinypool_nb.report.recording import SECTIONS, recording_html
 from tinypool_nb.report.recording.seen import Recorded
 
 
-def write_notebook_report(node: NotebookNode, out: Path, *, name: str) -> None:
+def write_notebook_report(notebook: NotebookNode | Path, out: Path, *, name: str = "") -> None:
     """Write a notebook, with what it said, as HTML or PDF: the end of `out` says which.
 
+    Args:
+        notebook: a file, or what `execute` returned.
+        out: the file to write; its folder is made if needed.
+        name: what the notebook is called, without `.ipynb`; by default as its file, or else as `out`.
+
     Raises:
-        ReportError: `out` says no format; or there is no Chromium to print a PDF.
+        ReportError: `out` says no format; the file is no notebook; or there is no Chromium to print a PDF.
         OSError: the file cannot be written; what was there before stays.
     """
     from tinypool_nb.report.html import TinypoolHTMLExporter, TinypoolPDFExporter
 
     check_format(out)
+    node, called = (read_notebook(notebook), notebook) if isinstance(notebook, Path) else (notebook, out)
     exporter = TinypoolPDFExporter() if is_pdf(out) else TinypoolHTMLExporter()
-    content, _ = exporter.from_notebook_node(node, {"metadata": {"name": name}})
+    content, _ = exporter.from_notebook_node(node, {"metadata": {"name": name or called.stem}})
     put(out, content)
 
 

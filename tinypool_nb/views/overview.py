@@ -56,7 +56,8 @@ def picture_html(journal: Journal, *, intervals: pd.DataFrame | None = None, now
     intervals = frames.intervals(journal) if intervals is None else intervals
     svg = timeline_svg(intervals, frames.marks(journal), frames.calls(journal), now=now, width=width)
     data = b64encode(svg.encode()).decode()
-    return f'<img alt="{for_xml(describe(intervals, now=now))}" src="data:image/svg+xml;base64,{data}" style="max-width:100%">'
+    described = for_xml(describe(intervals, now=now))
+    return f'<img alt="{described}" class="tinypool-picture" src="data:image/svg+xml;base64,{data}" style="max-width:100%">'
 
 
 def registered_connections(journal: Journal, registered: Collection[ModuleKey]) -> pd.DataFrame:

@@ -8,11 +8,11 @@ from typing import Any
 import ipywidgets
 
 from tinypool_nb.journal.journal import Batch, Journal
-from tinypool_nb.views.overview import overview
 from tinypool_nb.widgets.discoveries import DiscoveryLines
 from tinypool_nb.widgets.places import Places
 from tinypool_nb.widgets.publisher import Publisher
 from tinypool_nb.widgets.section import Section
+from tinypool_nb.widgets.still import still_bundle
 from tinypool_nb.widgets.summary import Summary
 from tinypool_nb.widgets.verbs import Verbs
 from tinypool_nb.widgets.worker import Worker
@@ -101,9 +101,9 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _greet(self) -> None:
         self._places.greeted()
 
-    def _static(self) -> dict[str, str]:
+    def _static(self) -> dict[str, Any]:
         self._verbs.catch_up()
-        return overview(self._journal, self._verbs.modules(), self._verbs.discoveries())
+        return still_bundle(self._journal, self._verbs.modules(), self._verbs.discoveries())
 
     def _ipython_display_(self) -> None:
         self._places.display()

@@ -41,7 +41,7 @@ class Places:
         changed: a token of the state that `static` shows; another one means that it would show something else.
     """
 
-    def __init__(self, view: dict[str, Any], static: Callable[[], dict[str, str]], changed: Callable[[], object]) -> None:
+    def __init__(self, view: dict[str, Any], static: Callable[[], dict[str, Any]], changed: Callable[[], object]) -> None:
         self._view = view
         self._static = static
         self._changed = changed
@@ -105,7 +105,7 @@ class Places:
             if self._picture is not None and rested and (age > STALE or self._drawn != self._changed()):
                 self._picture.update(self._drawing(), raw=True)  # type: ignore[no-untyped-call]
 
-    def _drawing(self) -> dict[str, str]:
+    def _drawing(self) -> dict[str, Any]:
         self._drawn = self._changed()  # before it is made: what comes meanwhile is news
         begun = time.monotonic()
         forms = self._static()

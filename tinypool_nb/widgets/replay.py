@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import traitlets
 
 from tinypool_nb.errors import OptionsError
-from tinypool_nb.views.overview import overview
 from tinypool_nb.widgets.joining import REPLAY, joined
 from tinypool_nb.widgets.live import HISTORY, LiveTimeline
 from tinypool_nb.widgets.places import Places
+from tinypool_nb.widgets.still import still_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,8 +76,8 @@ class Replay(LiveTimeline):
     def __repr__(self) -> str:
         return f"<Replay of {self._journal!r} at {self.speed:g}×>"
 
-    def _static(self) -> dict[str, str]:
-        return overview(self._journal, self._journal.keys())
+    def _static(self) -> dict[str, Any]:
+        return still_bundle(self._journal, self._journal.keys())
 
     def _ipython_display_(self) -> None:
         self._places.display()

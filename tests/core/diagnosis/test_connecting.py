@@ -54,6 +54,7 @@ REASONS = [
     ),
     (f"UNKNOWN: {PEER}: {SSL}:WRONG_VERSION_NUMBER: Invalid certificate verification context: OK", Cause.TLS_NOT_EXPECTED),
     (f"INTERNAL: {PEER}: something that no version has said yet", Cause.FAILS),
+    (f"UNAVAILABLE: {PEER}: Delayed close due to in-progress write (ping timeout) (goaway sent)", Cause.HANDSHAKE_HANGS),
 ]
 
 

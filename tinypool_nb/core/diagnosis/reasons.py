@@ -15,7 +15,9 @@ _WORDS: tuple[tuple[re.Pattern[str], Cause], ...] = (
     (re.compile(r"http1\.x server|Failed parsing HTTP/2|Expected SETTINGS frame|Connection dropped: protocol"), Cause.NOT_HTTP2),
     (
         re.compile(
-            r"before receiving SETTINGS|Handshake read failed \(Endpoint closing\)|handshake.*(timed? ?out|deadline)", re.IGNORECASE
+            # A ping that times out before the connect deadline does, ends the attempt: as of a module that was frozen meanwhile.
+            r"before receiving SETTINGS|Handshake read failed \(Endpoint closing\)|handshake.*(timed? ?out|deadline)|\(ping timeout\)",
+            re.IGNORECASE,
         ),
         Cause.HANDSHAKE_HANGS,
     ),

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from tinypool_nb.report.provenance import versions
+from tinypool_nb.report.recording.looked import discovery, looked_at
 from tinypool_nb.report.recording.method import method
 from tinypool_nb.report.recording.page import page
 from tinypool_nb.report.recording.sections import Sections, anchor, span_of
@@ -33,6 +34,8 @@ def recording_html(record: Recorded, *, title: str, sections: int = SECTIONS, pa
         ("attempts", "Attempts and backoff", parts.attempts()),
         ("calls", "Calls", parts.calls()),
         ("marks", "Marks", parts.marks()),
+        ("discovery", "Discovery", discovery(seen)),
+        ("looked-at", "Looked at", looked_at(seen)),
         ("method", "Method and gaps", method(seen, (made, *versions()))),
     ]
     contents = [

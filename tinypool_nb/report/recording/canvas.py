@@ -11,7 +11,6 @@ from tinypool_nb.core.events import Evidence
 from tinypool_nb.core.states import State
 from tinypool_nb.views.swimlanes import Swimlanes, swimlanes
 from tinypool_nb.views.wording import cut, one_line
-from tinypool_nb.widgets.look import look
 from tinypool_nb.widgets.packing import MOST_MARKS, RECORD, VERSION
 
 EXACT = 100_000
@@ -53,13 +52,7 @@ def canvas_data(intervals: pd.DataFrame, marks: pd.DataFrame, *, now: int) -> tu
         "marks": placed,
         **texts,
     }
-    data = {
-        "head": head,
-        "records": base64.b64encode(records.tobytes()).decode(),
-        "span": (max(now, seen.end) - seen.start) / _SECOND,
-        "look": look(),
-    }
-    return data, seen.note
+    return {"head": head, "records": base64.b64encode(records.tobytes()).decode()}, seen.note
 
 
 def _records(seen: Swimlanes, shown: pd.DataFrame, epoch: int) -> tuple[NDArray[Any], dict[str, Any]]:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from tinypool_nb.report.pages import asset
 from tinypool_nb.report.recording.drawings import colour_rules
+from tinypool_nb.report.replayed import replay_scripts, replay_style
 from tinypool_nb.views.wording import for_xml
-from tinypool_nb.widgets.joining import REPLAY, joined, style
 
 # Only scripts with the page's own nonce run. It is made of the page's content, which so cannot hold it.
 _POLICY = "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -28,15 +28,12 @@ def page(title: str, subtitle: Sequence[str], contents: Sequence[tuple[str, str,
     listed = "".join(f'<li class="depth-{depth}"><a href="#{name}">{for_xml(text)}</a></li>' for name, text, depth in contents)
     facts = "".join(f"<span>{for_xml(fact)}</span>" for fact in subtitle)
     nonce = hashlib.sha256(f"{title}\0{body}".encode()).hexdigest()[:32]
-    scripts = []
+    scripts, plays = [], canvas and not paper
     if not paper:
         scripts.append(f'<script nonce="{nonce}">{asset("tables.js")}</script>')
-    if canvas and not paper:
-        live = joined(REPLAY).replace("export default ", "")
-        scripts.append(f'<script type="module" nonce="{nonce}">{live}\n{asset("recorded.js")}</script>')
-    css = "\n".join(
-        (colour_rules(), asset("recorded.css"), asset("tables.css"), style() if canvas and not paper else "", _PAPER if paper else "")
-    )
+    if plays:
+        scripts.append(replay_scripts(nonce))
+    css = "\n".join((colour_rules(), asset("recorded.css"), asset("tables.css"), replay_style() if plays else "", _PAPER if paper else ""))
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY.format(nonce=nonce)}">'

@@ -8,13 +8,13 @@ import pandas as pd
 from tinypool_nb.core.codes import Code
 from tinypool_nb.core.palette import SEVERITY
 from tinypool_nb.report import tables
-from tinypool_nb.report.plots import script_json
 from tinypool_nb.report.recording.canvas import canvas_data
 from tinypool_nb.report.recording.drawings import Drawings
 from tinypool_nb.report.recording.module_section import module_section
 from tinypool_nb.report.recording.seen import Module, Seen, rows_of
 from tinypool_nb.report.recording.verdict import Cause, Outcome, Verdict
 from tinypool_nb.report.recording.wording import advice, cause_title, counted, folded, note, when
+from tinypool_nb.report.replayed import replayed
 from tinypool_nb.report.tables import Cell, Head
 from tinypool_nb.views.pictures import timeline_svg
 from tinypool_nb.views.swimlanes import describe, nanoseconds, shown_keys
@@ -59,13 +59,15 @@ class Sections:
         failed = int(sum(module.row.failed_calls for module in self.seen.modules))
         called = f" {failed:,} of {counted(int(sum(module.row.calls for module in self.seen.modules)), 'call')} failed." if failed else ""
         at_end = f'<p class="states">At the end: {for_xml(judged.states)}.{called}</p>' if judged.states else ""
+        named = f": {', '.join(self._link(module).html for module in judged.named)}" if judged.named else ""
         causes = "".join(map(self._cause, judged.causes))
         notes = "".join(map(self._note, judged.notes))
         if notes:
             causes += folded("worth knowing", f"<ul>{notes}</ul>", unfolded=not judged.causes)
+        headline = f"{for_xml(judged.headline)}{named}.{judged.more}"
         return (
             f'<section id="verdict" class="verdict" data-outcome="{judged.outcome}"><h2>Verdict</h2>'
-            f'<p class="headline"><span class="symbol" aria-hidden="true">{_SYMBOLS[judged.outcome]}</span>{for_xml(judged.headline)}</p>'
+            f'<p class="headline"><span class="symbol" aria-hidden="true">{_SYMBOLS[judged.outcome]}</span>{headline}</p>'
             f"{at_end}{self._partial()}{causes}</section>"
         )
 
@@ -84,14 +86,13 @@ class Sections:
             return '<section id="timeline"><h2>Timeline</h2><p class="note">There is nothing to draw.</p></section>'
         svg = self._drawings.placed(timeline_svg(seen.intervals, seen.marks, seen.calls, now=seen.now))
         described = for_xml(describe(seen.intervals, now=seen.now))
-        picture = f'<figure class="picture on-paper">{svg}</figure>'
+        picture = f'<figure class="picture tinypool-picture">{svg}</figure>'
         if self.paper:
             return f'<section id="timeline"><h2>Timeline</h2>{picture}<p class="note">{described}</p></section>'
         data, note = canvas_data(seen.intervals, seen.marks, now=seen.now)
         return (
             f'<section id="timeline"><h2>Timeline</h2>'
-            f'<div class="recorded-timeline"><script type="application/json">{script_json(data)}</script></div>{picture}'
-            f'<p class="note">{described}{f" On the screen {note}." if note else ""}</p></section>'
+            f'{replayed(picture, data)}<p class="note">{described}{f" On the screen {note}." if note else ""}</p></section>'
         )
 
     def modules(self) -> str:
@@ -204,11 +205,12 @@ class Sections:
 
     def _cause(self, cause: Cause) -> str:
         row = cause.example
-        several = f" (of {for_xml(one_line(cause.modules[0].name))})" if len(cause.modules) > 1 else ""
+        first, said = one_line(cause.modules[0].name), one_line(row.finding)
+        several = f" (of {for_xml(first)})" if len(cause.modules) > 1 and first not in said else ""
         return (
             f'<div class="cause" data-now="{str(cause.now).lower()}" data-gravity="{cause.gravity}">'
             f"<h3>{cause_title(cause.cause, now=cause.now)}</h3>"
-            f'<p class="who">{self._who(cause)}</p><p>{for_xml(one_line(row.finding))}{several}</p>{advice(row)}</div>'
+            f'<p class="who">{self._who(cause)}</p><p>{for_xml(said)}{several}</p>{advice(row)}</div>'
         )
 
     def _note(self, cause: Cause) -> str:

@@ -48,6 +48,12 @@ class Recorded(Protocol):
     def findings(self) -> pd.DataFrame:
         """As `Record.findings`."""
 
+    def modules(self) -> pd.DataFrame:
+        """As `Record.modules`."""
+
+    def observations(self) -> pd.DataFrame:
+        """As `Record.observations`."""
+
     def backoff(self, key: ModuleKey) -> Backoff:
         """As `Record.backoff`."""
 
@@ -108,6 +114,8 @@ class Seen:
         self.findings = record.findings()
         self.latency = record.latency()
         self.transitions = record.transitions()
+        self.resources = record.modules()
+        self.observations = record.observations()
         self.details: Mapping[str, Any] = record.describe()
         self.now = record.now()
         self._attempts = _by_module(self.attempts)

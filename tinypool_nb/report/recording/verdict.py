@@ -11,6 +11,9 @@ from tinypool_nb.core.states import State
 from tinypool_nb.report.recording.seen import GRAVITIES, Module, moment_of
 from tinypool_nb.report.tables import NEVER
 
+MOST_NAMED = 3
+"""Modules that the headline names."""
+
 
 class Outcome(StrEnum):
     """How the record ends."""
@@ -45,7 +48,11 @@ class Verdict:
 
     outcome: Outcome
     headline: str
-    """One sentence, or two."""
+    """One sentence, or two, without the stop."""
+    named: tuple[Module, ...]
+    """The modules that it is about, if they are few."""
+    more: str
+    """A further sentence; "" if there is none."""
     states: str
     """How the modules were at the end, for example `2 READY, 1 IDLE`."""
     causes: tuple[Cause, ...]
@@ -57,34 +64,35 @@ class Verdict:
 def verdict(modules: Sequence[Module]) -> Verdict:
     """Judge a record by the findings of its modules, which are all that it has."""
     if not modules:
-        return Verdict(Outcome.EMPTY, "Nothing was recorded: no module was registered.", "", (), ())
+        return Verdict(Outcome.EMPTY, "Nothing was recorded: no module was registered", (), "", "", (), ())
     found = sorted(
         _causes(modules), key=lambda each: (not each.now, GRAVITIES.index(Gravity(each.gravity)), -len(each.modules), each.since)
     )
-    outcome, headline = _headline(modules)
+    outcome, headline, about, more = _judged(modules)
+    named = tuple(about) if len(about) <= MOST_NAMED and len(modules) > 1 else ()
     causes, notes = (tuple(each for each in found if (each.gravity == Gravity.NOTE) is is_note) for is_note in (False, True))
-    return Verdict(outcome, headline, _states(modules), causes, notes)
+    return Verdict(outcome, headline, named, more, _states(modules), causes, notes)
 
 
-def _headline(modules: Sequence[Module]) -> tuple[Outcome, str]:
-    broken = sum(module.gravity_now == Gravity.BROKEN for module in modules)
-    troubled = sum(module.gravity_now not in {Gravity.BROKEN, Gravity.NOTE, ""} for module in modules)
-    once = sum(module.was_wrong for module in modules)
+def _judged(modules: Sequence[Module]) -> tuple[Outcome, str, list[Module], str]:
+    """Outcome, headline, whom it is about, and what is to be added."""
+    broken = [module for module in modules if module.gravity_now == Gravity.BROKEN]
+    troubled = [module for module in modules if module.gravity_now == Gravity.TROUBLE]
+    once = [module for module in modules if module.was_wrong]
     if broken:
-        more = f" {troubled:,} more had trouble." if troubled else ""
-        return Outcome.BROKEN, f"{_of(broken, modules)} could not be reached at the end.{more}"
+        more = f" {len(troubled):,} more had trouble." if troubled else ""
+        return Outcome.BROKEN, f"{_of(broken, modules, 'The module')} could not be reached at the end", broken, more
     if troubled:
-        return Outcome.TROUBLE, f"All could be reached at the end, but {_of(troubled, modules, inside=True)} had trouble."
+        said = f"No module was out of reach at the end, but {_of(troubled, modules, 'the module')} had trouble"
+        return Outcome.TROUBLE, said, troubled, ""
     if once:
-        return Outcome.RECOVERED, f"Nothing was wrong at the end. Earlier {_of(once, modules, inside=True)} had trouble."
-    return Outcome.WELL, "Nothing was wrong."
+        return Outcome.RECOVERED, f"Nothing was wrong at the end. Earlier {_of(once, modules, 'the module')} had trouble", once, ""
+    return Outcome.WELL, "Nothing was wrong", [], ""
 
 
-def _of(number: int, modules: Sequence[Module], *, inside: bool = False) -> str:
+def _of(some: Sequence[Module], modules: Sequence[Module], alone: str) -> str:
     """How many of the modules, in words."""
-    if len(modules) == 1:
-        return "the module" if inside else "The module"
-    return f"{number:,} of {len(modules):,} modules"
+    return alone if len(modules) == 1 else f"{len(some):,} of {len(modules):,} modules"
 
 
 def _causes(modules: Iterable[Module]) -> Iterator[Cause]:

@@ -44,7 +44,8 @@ def advice(row: Any) -> str:
     see = one_line(row.see)
     found = _SOURCE.fullmatch(see)
     link = f'<a href="{for_xml(found[2])}" rel="noreferrer">{for_xml(found[1].strip() or found[2])}</a>' if found else for_xml(see)
-    return f'<p class="advice"><strong>What to do:</strong> {for_xml(one_line(row.advice))}{f" <small>{link}</small>" if see else ""}</p>'
+    label = "What to do" if row.now else "If it comes again"
+    return f'<p class="advice"><strong>{label}:</strong> {for_xml(one_line(row.advice))}{f" <small>{link}</small>" if see else ""}</p>'
 
 
 def folded(summary: str, content: str, *, unfolded: bool) -> str:

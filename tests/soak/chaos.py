@@ -142,13 +142,14 @@ class Chaos:
         self._later(name, fault.end)
 
     def _reconnect(self, name: str) -> None:
-        self._pool.reconnect(name)
-        self.done["reconnect"] += 1
+        if name in self._pool:
+            self._pool.reconnect(name)
+            self.done["reconnect"] += 1
 
     def _unregister(self, name: str) -> None:
-        self._pool.unregister(name)
-        self.done["unregister, register"] += 1
-        self._later(name, lambda: self._pool.register(name, self._ways[name].address, options=self.options(name)))
+        if self._pool.unregister(name):
+            self.done["unregister, register"] += 1
+            self._later(name, lambda: self._pool.register(name, self._ways[name].address, options=self.options(name)))
 
     def _move(self, name: str) -> None:
         if not self._is_broken(name):

@@ -1,12 +1,14 @@
 """The shell command `tinypool-nb`: a file for each of its commands, each with what it understands and what it does."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
+from typing import NoReturn
 
 from tinypool_nb.cli import course, demo, doctor, metrics, record, replay, report
+from tinypool_nb.cli.telling import tell_aside
+from tinypool_nb.core.plain import one_line
 from tinypool_nb.errors import TinypoolError
 
 COMMANDS = (demo, record, report, replay, doctor, course, metrics)
@@ -19,10 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except (TinypoolError, OSError) as error:
-        print(f"tinypool-nb: {error}", file=sys.stderr)
+        tell_aside(f"tinypool-nb: {error}")
         return 1
     except KeyboardInterrupt:
-        print("tinypool-nb: interrupted", file=sys.stderr)
+        tell_aside("tinypool-nb: interrupted")
         return 130
 
 
@@ -42,8 +44,15 @@ def help_texts(width: int) -> dict[str, str]:
     return {words: each.format_help() for words, each in texts.items()}
 
 
+class _Parser(argparse.ArgumentParser):
+    """What it does not understand it quotes as plain text. Those of the commands are of this kind, too."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(one_line(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="tinypool-nb",
         description="See, feel and explain how gRPC connections live.",
         epilog="example: tinypool-nb demo --out my-first-look",

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from tinypool_nb.cli.telling import tell_aside
 from tinypool_nb.core.options import check_period
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     record = open_recording(options.recordings, start=options.start, end=options.end)
     chosen = None if options.module is None else {str(need_key(record.known(), name)) for name in options.module}
     if record.partial:
-        print(f"partial: {record.partial}", file=sys.stderr)
+        tell_aside(f"partial: {record.partial}")
     if speed:
         try:
             _play(record, speed, chosen)

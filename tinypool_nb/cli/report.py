@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tinypool_nb.cli.telling import show_progress, size
+from tinypool_nb.cli.telling import show_progress, size, tell
 from tinypool_nb.errors import ReportError, TinypoolError, shown
 
 _PARQUET, _WILD = b"PAR1", "*?["
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         _report_recording(options, out)
     else:
         _report_notebook(options, Path(source), out)
-    print(f"{out}  ({size(out)})  the report, in {time.monotonic() - started:.1f} s")
+    tell(f"{out}  ({size(out)})  the report, in {time.monotonic() - started:.1f} s")
     return 0
 
 
@@ -60,7 +60,7 @@ def _report_recording(options: argparse.Namespace, out: Path) -> None:
     from tinypool_nb.report.writing import write_recording_report
 
     record = open_recording(options.source)
-    print(f"opened {options.source}: {len(record.known()):,} modules", flush=True)
+    tell(f"opened {options.source}: {len(record.known()):,} modules")
     write_recording_report(record, out, title=options.title or Path(options.source).name, sections=options.sections)
 
 
@@ -76,7 +76,7 @@ def _report_notebook(options: argparse.Namespace, source: Path, out: Path) -> No
         if not any(cell.get("outputs") for cell in node.cells):
             raise ReportError(f"{shown(str(source))} has no outputs to show; leave out --no-execute, so that it is run first")
     else:
-        print(f"running {source.name}", flush=True)
+        tell(f"running {source.name}")
         with TemporaryDirectory(prefix="tinypool-") as folder:
             executed = Path(folder) / source.name
             node = execute(source, executed, parameters=dict(options.parameter), timeout=options.timeout, on_cell=show_progress)

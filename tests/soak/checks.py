@@ -1,15 +1,18 @@
 """What must hold while nothing goes on: all who tell of a state say the same, every call is counted, and nothing has grown."""
 
+import ctypes
 import gc
 import json
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
 import psutil
+import pyarrow as pa
 
 from tests.channels.test_lossless import HALF_A_MILLISECOND, channel_changes, nodes_of_this_process
 from tests.soak.callers import Ends
@@ -143,7 +146,7 @@ class Size(NamedTuple):
 def size(began: float) -> Size:
     """Now. What goes away by itself is waited for by `settled`."""
     process = psutil.Process()
-    gc.collect()
+    give_back()
     nodes = nodes_of_this_process().values()
     open_ = sum(json.loads(cygrpc.channelz_get_channel(node))["channel"]["data"]["state"]["state"] != "SHUTDOWN" for node in nodes)
     return Size(
@@ -155,6 +158,14 @@ def size(began: float) -> Size:
         open_,
         len(nodes) - open_,
     )
+
+
+def give_back() -> None:
+    """Let the allocators return to the system what they only keep in store: how much that is would hide what is in use."""
+    gc.collect()
+    pa.default_memory_pool().release_unused()
+    with suppress(OSError, AttributeError):  # glibc alone has it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def settled(is_so: Callable[[], bool]) -> bool:

@@ -10,7 +10,11 @@ DOCS      := $(VENV)/.docs
 # Processes that share the quick tests: most of these wait for something, so one more than a small machine has cores.
 WORKERS := 3
 
-.PHONY: help demo test test-all faults lint format bench notebooks docs pictures clean
+# Of a soak.
+MINUTES := 10
+SEED :=
+
+.PHONY: help demo test test-all faults soak lint format bench notebooks docs pictures clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +30,9 @@ test-all: $(TOOLS) $(DOCS) ## every test
 
 faults: $(TOOLS) ## forty ways to go wrong, each made to happen, and what was seen of it
 	$(BIN)/python tests/faults/fault_table.py
+
+soak: $(TOOLS) ## a hundred modules under random faults for ten minutes: nothing leaks, nothing is lost (MINUTES=1, SEED=7)
+	$(BIN)/python tests/soak/soak.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 lint: $(TOOLS) ## style, types, and which room may import which
 	$(BIN)/ruff check .

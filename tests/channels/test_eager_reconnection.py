@@ -220,8 +220,8 @@ def test_a_peer_that_accepts_and_closes_sees_no_storm(pool: ClientPool, listen: 
     lose(pool, f"127.0.0.1:{peer._listener.getsockname()[1]}")
     time.sleep(1.0)  # to see that nothing happens one has to wait
     peer.close()
-    # The first attempt, a probe, its fresh channel, and the next rung is a minute away.
-    assert peer.accepted <= 3
+    # The first attempt, a probe, its fresh channel, a probe that sees that somebody is there still; and the next rung is a minute away.
+    assert peer.accepted <= 4
     assert generations(pool) == [1, 2]
 
 
@@ -247,6 +247,29 @@ def test_a_connection_that_does_not_stand_is_not_made_again_and_again(pool: Clie
         pool.wait(HTTP, timeout=10)
         time.sleep(1.0)
         assert server.counts().established == 2  # the first one, and one more in its own outage
+
+
+def test_a_server_that_dies_as_it_is_probed_does_not_keep_the_next_one_waiting(pool: ClientPool, listen: Listen) -> None:
+    """As one that is killed: its listening socket accepts until the last moment, and whoever came then is reset."""
+    port = free_port(listen)
+    lose(pool, f"127.0.0.1:{port}")
+    first, came = listen(port), list[socket.socket]()
+
+    def die(connection: socket.socket) -> None:
+        came.append(connection)
+        if len(came) == 2:  # after the probe, the attempt
+            first.close()
+            for one in came:
+                reset(one)
+
+    dying = Accepting(first, die)
+    dying._thread.join(10)
+    [lost] = pool._prober._schedule._modules.values()
+    while lost.tried:  # until a probe has seen that it is gone; a server that is back within 20 ms of that waits for gRPC's ladder
+        time.sleep(0.005)
+        [lost] = pool._prober._schedule._modules.values()
+    with serving(f"127.0.0.1:{port}"):
+        pool.wait(HTTP, timeout=10)
 
 
 # What is left alone

@@ -36,10 +36,11 @@ def lost(index: int = 0, *, at: int = 0, address: str = "127.0.0.1:50051", peers
 
 def next_probe(schedule: Schedule) -> tuple[int, Probe]:
     """When the next probe goes out; it is the only one of its round."""
-    assert schedule.next is not None
-    [probe] = schedule.due(schedule.next)
+    at = schedule.next
+    assert at is not None
+    [probe] = schedule.due(at)
     assert isinstance(probe, Probe)
-    return schedule.next or 0, probe
+    return at, probe
 
 
 def run(schedule: Schedule, until: int, *, now: int = 0, answered: bool = False) -> list[tuple[int, Probe | Connect | GiveUp]]:
@@ -205,7 +206,45 @@ def test_a_connection_that_does_not_settle_is_the_same_outage_and_one_that_does_
         schedule.hear(probe, answered=True, now=now)
         schedule.see(row(identity, LOST, State.READY, now), now)
         schedule.see(row(identity, State.READY, State.IDLE, now + stood), now + stood)
-        assert schedule.next == (now + SECOND if waits else now + stood)
+        connects = [at for at, action in run(schedule, LASTING, now=now + stood, answered=True) if isinstance(action, Connect)]
+        at = now + SECOND if waits else now + stood
+        assert at <= connects[0] <= at + TICK
+
+
+def failing(schedule: Schedule, identity: ChannelIdentity, now: int) -> None:
+    """A try of the module's own channel fails."""
+    schedule.see(row(identity, State.IDLE, State.CONNECTING, now), now)
+    schedule.see(row(identity, State.CONNECTING, LOST, now), now)
+
+
+def test_who_answered_and_is_gone_was_another_one_and_costs_no_rung() -> None:
+    """As a server that is being killed: it accepts until its last moment."""
+    schedule, identity = lost()
+    now, probe = next_probe(schedule)
+    assert schedule.hear(probe, answered=True, now=now)
+    failing(schedule, identity, now + 1_000)
+    now, probe = next_probe(schedule)
+    assert now <= 2 * TICK
+    assert schedule.hear(probe, answered=False, now=now) is None
+    now, probe = next_probe(schedule)
+    assert now <= 3 * TICK
+    assert schedule.hear(probe, answered=True, now=now) == Connect(identity, now)
+    failing(schedule, identity, now + 1_000)
+    [later, *_] = [at for at, action in run(schedule, LASTING, answered=True) if isinstance(action, Connect)]
+    assert now + SECOND <= later <= now + SECOND + TICK, "it still answers: the first rung"
+
+
+def test_only_where_it_answered_tells_whether_it_is_gone() -> None:
+    schedule, identity = lost(address="ipv4:10.0.0.1:50051,10.0.0.2:50051")
+    connects, now = list[int](), 0
+    while schedule.next is not None and schedule.next < 3 * SECOND:
+        now = max(now, schedule.next)
+        for probe in schedule.due(now):
+            assert isinstance(probe, Probe)
+            if schedule.hear(probe, answered=probe.place.host == "10.0.0.1", now=now):
+                connects.append(now)
+                failing(schedule, identity, now)
+    assert [round((later - earlier) / SECOND, 1) for earlier, later in pairwise(connects)] == [1.0, 1.6]
 
 
 def test_a_fresh_channel_goes_on_with_the_outage_and_one_to_another_address_does_not() -> None:

@@ -133,6 +133,25 @@ def test_a_pod_that_dies_and_one_that_is_replaced(pool: tp.Pool, discover: Calla
     assert (address(pool), row(pool).reason) == (local, f"forwarded from {local}")
 
 
+def test_eager_reconnection_leaves_a_forwarded_module_alone(lab: tp.Lab) -> None:
+    """Its local port accepts whether or not there is a pod, and each probe would be one more request to the API server."""
+    options = tp.PoolOptions(backoff=tp.Backoff(initial=60.0, maximum=60.0), eager_reconnect=True)
+    with tp.Pool(options) as pool:
+        pool.discover(kubeconfig=lab.kubeconfig, port_forward=True).wait(10)
+        pool.wait(NAME, timeout=10)
+        lab[NAME].kill()
+        pool.wait(NAME, "IDLE", timeout=10)
+        pool.health_check()
+        pool.wait(NAME, "TRANSIENT_FAILURE", timeout=10)
+        asked = len(lab.api.requests)
+        time.sleep(0.3)  # to see that nothing happens one has to wait
+        assert len(lab.api.requests) == asked
+        assert "tinypool-prober" not in {thread.name for thread in threading.enumerate()}
+        assert not pool.marks().text.str.contains("eager").any()
+        assert pool.options_of(pool.known()[0]).eager_reconnect is False
+        lab[NAME].restart()
+
+
 def test_another_service_is_another_local_port(pool: tp.Pool, discover: Callable[[], Discovery], lab: tp.Lab) -> None:
     other = lab.start("other")
     discover()

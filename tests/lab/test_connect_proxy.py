@@ -1,6 +1,7 @@
 """A real CONNECT proxy in a process of its own, and a pool that reaches modules through it."""
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -210,3 +211,27 @@ def test_the_lab_s_proxy_itself(lab: tp.Lab, proxy: ConnectProxy) -> None:
     proxy.thaw()
     assert proxy.requests == []
     assert repr(proxy).startswith("<ConnectProxy lab-proxy: serving at 127.0.0.1:")
+
+
+def test_a_module_behind_a_proxy_is_never_probed(lab: tp.Lab, proxy: ConnectProxy) -> None:
+    """A probe would go past the proxy: to a name that nobody here knows, or, as here, to whoever listens at that address on this side."""
+    module = lab.start("probed")
+    options = tp.PoolOptions(backoff=tp.Backoff(initial=60.0, maximum=60.0), eager_reconnect=True, proxy=proxy.url)
+    with tp.Pool(options) as pool:
+        pool.register("probed", module.address)
+        pool.wait("probed", timeout=10)
+        module.kill()
+        pool.wait("probed", "IDLE", timeout=10)
+        pool.health_check()
+        pool.wait("probed", "TRANSIENT_FAILURE", timeout=10)
+        asked = len(proxy.requests)
+        module.restart()
+        with pytest.raises(tp.WaitTimeoutError):
+            pool.wait("probed", timeout=0.5)  # to see that nothing happens one has to wait
+        assert len(proxy.requests) == asked
+        assert "tinypool-prober" not in {thread.name for thread in threading.enumerate()}
+        assert not pool.marks().text.str.contains("eager").any()
+        pool.register("probed", module.address, options=tp.PoolOptions(backoff=options.backoff, eager_reconnect=True))
+        assert "tinypool-prober" in {thread.name for thread in threading.enumerate()}
+        pool.register("probed", module.address, options=options)  # the proxy again
+        assert pool._prober._followed == {}

@@ -8,7 +8,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from tinypool_nb.report.execute import execute
-from tinypool_nb.report.html import write_report
+from tinypool_nb.report.writing import write_notebook_report
 
 CELLS = [
     """\
@@ -43,7 +43,7 @@ pool.modules(), pool.marks(), discovery.report()""",
 def test_the_report_tells_how_discovery_stood_and_no_file_holds_a_secret(tmp_path: Path) -> None:
     nbformat.write(new_notebook(cells=[new_code_cell(cell) for cell in CELLS]), tmp_path / "notebook.ipynb")
     node = execute(tmp_path / "notebook.ipynb", tmp_path / "executed.ipynb", timeout=60)
-    write_report(node, tmp_path / "report.html")
+    write_notebook_report(node, tmp_path / "report.html")
     secret = json.loads((tmp_path / "secrets.json").read_text())["token"]
     (tmp_path / "secrets.json").unlink()
     page = (tmp_path / "report.html").read_text()

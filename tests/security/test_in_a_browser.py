@@ -11,12 +11,14 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 import tinypool_nb as tp
 from tests.security.conftest import hostile_journal
 from tests.security.corpus import ALL, HOSTILE
+from tests.security.test_explained import lesson
 from tinypool_nb.core.plain import one_line
 from tinypool_nb.notebook.record import Record
 from tinypool_nb.report.writing import write_notebook_report
 from tinypool_nb.views import pictures
 from tinypool_nb.views.forecasts import forecast_html
 from tinypool_nb.views.overview import overview
+from tinypool_nb.views.steps import progress_html
 from tinypool_nb.widgets.still import picture_bundle
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ def bundles() -> list[dict[str, Any]]:
     shown += [{"text/html": forecast_html(text, forecast, 0)} for text in ALL.values()]
     shown.append({"image/svg+xml": pictures.timeline_svg(record.intervals(), record.marks(), record.calls(), now=record.now())})
     keys = {key.name: key for key in record.known()}
+    shown += [record.explain(key)._repr_mimebundle_() for key in record.known()]
+    shown += [{"text/html": progress_html(lesson(text))} for text in ALL.values()]
     figures = [record.timeline(), *(record.backoff_plot(keys[ALL[what]]) for what in FIGURES)]
     shown += [{"application/vnd.plotly.v1+json": json.loads(figure.to_json())} for figure in figures]
     return shown
@@ -91,6 +95,12 @@ def test_a_report_of_hostile_texts_shows_them_and_nothing_else(browser: "Browser
         f"{inside} *", "all => [...new Set(all.flatMap(one => one.getAttributeNames()))].filter(name => name.startsWith('on'))"
     )
     assert attributes == []
+    # These have elements of their own, bold words and links among them, so it is what they must not have that is looked for.
+    assert page.locator(".tinypool-explanation").count() == page.locator(".tinypool-steps").count() == len(ALL)
+    told = ":is(.tinypool-explanation, .tinypool-steps)"
+    assert page.locator(f"{told} :is(script, img, svg, iframe, foreignObject, form, input, link, meta, base, i)").count() == 0
+    for text in ALL.values():
+        assert page.locator(".tinypool-steps caption b").get_by_text(one_line(text)[:30], exact=False).count() > 0, text
     hrefs: list[str] = page.eval_on_selector_all("[href]", "all => all.map(one => one.getAttribute('href'))")
     assert [href for href in hrefs if ("pwned" in href or "spy" in href) and not href.startswith("#")] == []
     page.mouse.move(600, 400)

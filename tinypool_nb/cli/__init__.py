@@ -1,12 +1,12 @@
 """The shell command `tinypool-nb`: a file for each of its commands, each with what it understands and what it does."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
 
 from tinypool_nb.cli import course, demo, doctor, metrics, record, replay, report
+from tinypool_nb.cli.telling import tell_aside
 from tinypool_nb.cli.words import Words
 from tinypool_nb.errors import TinypoolError
 
@@ -20,10 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except (TinypoolError, OSError) as error:
-        print(f"tinypool-nb: {error}", file=sys.stderr)
+        tell_aside(f"tinypool-nb: {error}")
         return 1
     except KeyboardInterrupt:
-        print("tinypool-nb: interrupted", file=sys.stderr)
+        tell_aside("tinypool-nb: interrupted")
         return 130
 
 

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tinypool_nb.cli.telling import show_progress, size
+from tinypool_nb.cli.telling import show_progress, size, tell
 from tinypool_nb.course.files import notebooks
 from tinypool_nb.errors import ExerciseError
 
@@ -47,11 +47,11 @@ def run(options: argparse.Namespace) -> int:
     if options.executed:
         return _execute(chosen, out)
     for notebook in chosen:
-        print(f"  {_copied(notebook, out)}")
+        tell(f"  {_copied(notebook, out)}")
     first = out / chosen[0].name
     if options.open:
         return _open(first)
-    print(f"open the first one: jupyter lab {first}")
+    tell(f"open the first one: jupyter lab {first}")
     if find_spec("jupyterlab") is None:
         print('there is no JupyterLab here yet: pip install "tinypool-nb[lab]"')
     return 0
@@ -104,6 +104,6 @@ def _execute(chosen: Sequence[Path], out: Path) -> int:
         if target.exists() and _code(target) != _code(notebook):
             raise ExerciseError(f"{target} holds what somebody has written; name another folder: --out FOLDER")
         execute(notebook, target, folder=out, on_cell=show_progress)
-        print(f"  {target}  ({size(target)})")
+        tell(f"  {target}  ({size(target)})")
     print(f"done in {time.monotonic() - began:.0f} s")
     return 0

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tinypool_nb.cli.telling import show_progress, size
+from tinypool_nb.cli.telling import show_progress, size, tell
 from tinypool_nb.course.files import notebooks
 
 NOTEBOOK = "01_first_look.ipynb"
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         (report, "the report: one file, open it in any browser"),
         (recording, "the recording"),
     ):
-        print(f"  {path}  ({size(path)})  {what}")
+        tell(f"  {path}  ({size(path)})  {what}")
     return 0
 
 

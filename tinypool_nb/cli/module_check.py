@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from tinypool_nb.cli.modules import add_tls, module, tls
+from tinypool_nb.cli.telling import tell_aside
 from tinypool_nb.core.addresses import parse_address
 from tinypool_nb.core.keys import ModuleKey, parse_key
 from tinypool_nb.errors import AddressError, ModuleNameError, OptionsError
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         pool = Pool(PoolOptions(tls=tls(options), backoff=backoff))
     except OptionsError as error:
-        print(f"tinypool-nb: {error}", file=sys.stderr)
+        tell_aside(f"tinypool-nb: {error}")
         return NOT_UNDERSTOOD
     with pool:
         for key, address in asked:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinypool_nb.cli.modules import add_tls, module, tls
+from tinypool_nb.cli.telling import tell_aside
 from tinypool_nb.core.options import PoolOptions, check_period
 from tinypool_nb.errors import ModuleNameError, OptionsError
 
@@ -85,11 +86,11 @@ def run(options: argparse.Namespace) -> int:
                 all_namespaces=options.all_namespaces,
                 label_selector=options.selector,
             )
-        print(f"recording to {options.output}; Ctrl-C ends it", file=sys.stderr, flush=True)
+        tell_aside(f"recording to {options.output}; Ctrl-C ends it")
         pool.start_health_checks(every=options.health_checks)
         _watch(pool, recorder, ended, options.duration)
     status = recorder.status
-    print(f"{options.output}: {_told(status)}", file=sys.stderr)
+    tell_aside(f"{options.output}: {_told(status)}")
     return 0 if status.state == "closed" else 1
 
 

@@ -7,7 +7,9 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from tinypool_nb.cli.telling import tell_aside
 from tinypool_nb.core.options import check_period
+from tinypool_nb.core.plain import one_line
 
 if TYPE_CHECKING:
     from tinypool_nb.notebook.record import Record
@@ -54,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     record = open_recording(options.recordings, start=options.start, end=options.end)
     chosen = None if options.module is None else {str(need_key(record.known(), name)) for name in options.module}
     if record.partial:
-        print(f"partial: {record.partial}", file=sys.stderr)
+        tell_aside(f"partial: {one_line(record.partial)}")
     if speed:
         try:
             _play(record, speed, chosen)
@@ -76,7 +78,6 @@ def _play(record: "Record", speed: float, chosen: set[str] | None) -> None:
 def _lines(record: "Record", chosen: set[str] | None) -> Iterator[tuple[int, str]]:
     """Each change and mark in order of time, as (nanoseconds since 1970 UTC, a line)."""
     from tinypool_nb.journal.kinds import mark_events, transition_events
-    from tinypool_nb.views.wording import one_line
 
     batch = record.journal.since()
     changes = ((row.time, row.channel.key, row.state, row.reason) for row in transition_events(batch.transitions))
@@ -115,7 +116,7 @@ def _shown_keys(frame: Any) -> Any:
 
 def _table(summary: Any) -> str:
     """A line a module: its state, how much of the time it was READY, how often it was lost, and why it last failed."""
-    from tinypool_nb.views.wording import cut, one_line
+    from tinypool_nb.views.wording import cut
 
     total = len(summary)
     if total > MOST_LINES:

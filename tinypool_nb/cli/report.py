@@ -1,13 +1,12 @@
 """`tinypool-nb report`: a notebook or a recording as one file that can be shared, HTML or PDF."""
 
 import argparse
-import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tinypool_nb.cli.telling import show_progress, size
+from tinypool_nb.cli.telling import show_progress, size, tell, tell_aside
 from tinypool_nb.errors import ReportError, TinypoolError, shown
 
 MOST_NAMED = 3
@@ -66,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
         raise ReportError(f"{shown(sources[0])} is a notebook: --start and --end are for recordings; -p sets a parameter")
     else:
         _report_notebook(options, Path(sources[0]), out)
-    print(f"{out}  ({size(out)})  the report, in {time.monotonic() - started:.1f} s")
+    tell(f"{out}  ({size(out)})  the report, in {time.monotonic() - started:.1f} s")
     return 0
 
 
@@ -96,9 +95,9 @@ def _report_recordings(options: argparse.Namespace, sources: list[str], out: Pat
     from tinypool_nb.report.writing import write_recording_report
 
     record = open_recording(sources, start=options.start, end=options.end)
-    print(f"opened {', '.join(sources)}: {len(record.known()):,} modules", flush=True)
+    tell(f"opened {', '.join(sources)}: {len(record.known()):,} modules")
     if record.partial:
-        print(f"partial: {record.partial}", file=sys.stderr)
+        tell_aside(f"partial: {record.partial}")
     write_recording_report(record, out, title=options.title or _title(sources), sections=options.sections)
 
 
@@ -114,7 +113,7 @@ def _report_notebook(options: argparse.Namespace, source: Path, out: Path) -> No
         if not any(cell.get("outputs") for cell in node.cells):
             raise ReportError(f"{shown(str(source))} has no outputs to show; leave out --no-execute, so that it is run first")
     else:
-        print(f"running {source.name}", flush=True)
+        tell(f"running {source.name}")
         with TemporaryDirectory(prefix="tinypool-") as folder:
             executed = Path(folder) / source.name
             node = execute(source, executed, parameters=dict(options.parameter), timeout=options.timeout, on_cell=show_progress)

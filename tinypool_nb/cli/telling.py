@@ -1,6 +1,32 @@
-"""What several commands say in the same words."""
+"""What several commands say in the same words, and how: what came from elsewhere, a file's name among it, as plain text."""
 
+import re
+import sys
 from pathlib import Path
+
+from tinypool_nb.core.plain import one_line
+
+_WORDS = re.compile("[^ ]+")
+
+
+def tell(text: str) -> None:
+    """Print one line at once.
+
+    Example:
+        >>> tell("  evil" + chr(27) + "[2J.html  (5 kB)")
+          evil [2J.html  (5 kB)
+    """
+    print(_plain(text), flush=True)
+
+
+def tell_aside(text: str) -> None:
+    """Print to the standard error, at once; several lines stay several lines."""
+    print("\n".join(map(_plain, text.split("\n"))), file=sys.stderr, flush=True)
+
+
+def _plain(line: str) -> str:
+    """As `one_line`, but the blanks stay: they are our own layout, or a program's."""
+    return _WORDS.sub(lambda word: one_line(word[0]), line)
 
 
 def size(path: Path) -> str:
@@ -16,4 +42,4 @@ def size(path: Path) -> str:
 
 def show_progress(number: int, total: int, source: str) -> None:
     """Print which cell of a notebook is run: its first line."""
-    print(f"  {number:2}/{total}  {source.partition(chr(10))[0].lstrip('# ')}", flush=True)
+    tell(f"  {number:2}/{total}  {source.partition(chr(10))[0].lstrip('# ')}")

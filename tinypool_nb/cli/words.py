@@ -3,6 +3,8 @@
 import argparse
 from typing import Any, NoReturn
 
+from tinypool_nb.core.plain import one_line
+
 
 class Words(argparse.ArgumentParser):
     """A parser that says in one line what it did not understand, instead of all that it would have.
@@ -17,7 +19,7 @@ class Words(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say it on stderr, and end with 2."""
-        self.exit(2, f"{self.prog}: {message}\n`{self.prog} --help` tells what it understands.\n")
+        self.exit(2, f"{self.prog}: {one_line(message)}\n`{self.prog} --help` tells what it understands.\n")
 
 
 class _Formatter(argparse.HelpFormatter):

@@ -80,6 +80,8 @@ def service_of(address: str, namespace: str) -> Service | None:
 def forwarded_options(options: PoolOptions, address: str) -> PoolOptions:
     """The settings for a local port that leads to `address`: no proxy is in the way, and the certificate still names the module.
 
+    Nor is it probed: the local port accepts whether or not there is a pod, and each probe would open a way through the API server.
+
     >>> from tinypool_nb.core.tls import Tls
     >>> forwarded_options(PoolOptions(tls=Tls(), proxy="127.0.0.1:3128"), "http-module-v1.tinysystems.svc:50051").tls
     Tls(server_name='http-module-v1.tinysystems.svc')
@@ -87,7 +89,7 @@ def forwarded_options(options: PoolOptions, address: str) -> PoolOptions:
     tls = options.tls
     if tls is not None and tls.server_name is None:
         tls = replace(tls, server_name=parse_address(address).hosts[0])
-    return replace(options, proxy=None, tls=tls)
+    return replace(options, proxy=None, tls=tls, eager_reconnect=False)
 
 
 def target_of(service: Service, told: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> Target:

@@ -35,10 +35,10 @@ def summary(progress: Progress) -> str:
 def progress_text(progress: Progress) -> str:
     """The lesson for a terminal: a paragraph a step, and of what is still to come its title alone."""
     script = progress.script
-    lines = [f"{script.title} ({summary(progress)})", *wrap(script.about, _WIDTH)]
+    lines = [f"{one_line(script.title)} ({summary(progress)})", *wrap(one_line(script.about), _WIDTH)]
     for place, step in enumerate(script.steps):
         result = progress.result(place)
-        lines.append(f"{SYMBOLS[result.standing]} {place + 1:2}. {step.title}: {result.standing}")
+        lines.append(f"{SYMBOLS[result.standing]} {place + 1:2}. {one_line(step.title)}: {result.standing}")
         if not _is_told(progress, place):
             continue
         told = [("does", step.does), ("expects", step.expects), ("told", result.note), ("seen", result.said), ("why", step.why)]
@@ -55,7 +55,8 @@ def progress_html(progress: Progress) -> str:
     """
     head = "".join(f'<th scope="col">{name}</th>' for name in _HEAD)
     rows = "".join(_row(progress, place) for place in range(len(progress.script.steps)))
-    caption = f"<b>{for_xml(progress.script.title)}</b> ({summary(progress)})<br>{for_xml(progress.script.about)}"
+    title, about = for_xml(one_line(progress.script.title)), for_xml(one_line(progress.script.about))
+    caption = f"<b>{title}</b> ({summary(progress)})<br>{about}"
     table = f"<caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody>"
     return f'<div class="{NO_FORMULAS}"><style>{_STYLE}</style><table class="tinypool-steps">{table}</table></div>'
 
@@ -65,10 +66,10 @@ def _row(progress: Progress, place: int) -> str:
     began = "" if result.began is None else f"{times_text(np.array([result.began]))[0][11:]} UTC"
     seen = "<br>".join(for_xml(one_line(text)) for text in dict.fromkeys((began, result.note, result.said)) if text)
     told = _is_told(progress, place)
-    cells = (for_xml(step.does), for_xml(step.expects), seen, for_xml(step.why)) if told else ("", "", "", "")
+    cells = (for_xml(one_line(step.does)), for_xml(one_line(step.expects)), seen, for_xml(one_line(step.why))) if told else ("", "", "", "")
     kinds = ("does", "expects", "seen", "why")
     shown = "".join(f'<td class="{kind}">{cell}</td>' for kind, cell in zip(kinds, cells, strict=True))
-    title = f'<th scope="row">{place + 1}. {for_xml(step.title)}</th>'
+    title = f'<th scope="row">{place + 1}. {for_xml(one_line(step.title))}</th>'
     return f'<tr data-state="{result.standing}"><td title="{result.standing}">{SYMBOLS[result.standing]}</td>{title}{shown}</tr>'
 
 

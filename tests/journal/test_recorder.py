@@ -302,6 +302,8 @@ def test_a_recording_that_was_to_replace_another_one_is_opened_in_its_place(tmp_
     follower.close()
     (tmp_path / "kept").rename(parts_folder(recorder.path))  # as if it had been killed before it removed them
     assert "partial" not in load(recorder.path).details
+    (parts_folder(recorder.path) / "part-00000000-00000000.parquet").unlink()
+    assert "partial" not in load(recorder.path).details
 
 
 def test_a_part_that_is_missing_is_told(story: Story, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ How its rows stand there: `tinypool_nb.journal.recording.layout`. How a recordin
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -121,10 +121,13 @@ def _orders(batch: Batch, channels: Dictionary) -> dict[str, dict[str, list[Any]
 def _latest(source: Source) -> Source:
     """The parts beside a file instead of it, if they are later: a recording that was to replace it, and was not closed."""
     folder = parts_folder(source.path)
-    parts = () if source.is_partial or not folder.is_dir() else parts_in(folder)
-    if not parts or _header(parts[-1]).saved_at <= _header(source.path).saved_at:
+    if source.is_partial or not folder.is_dir():
         return source
-    return Source(source.path, parts, is_partial=True)
+    with suppress(FileNotFoundError):  # of a recording that was closed, whose parts go, or went in part
+        parts = parts_in(folder)
+        if parts and _header(parts[-1]).saved_at > _header(source.path).saved_at:
+            return Source(source.path, parts, is_partial=True)
+    return source
 
 
 def _header(path: Path) -> Header:

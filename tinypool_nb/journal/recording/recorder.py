@@ -270,10 +270,10 @@ class Recorder:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return lock
 
-    def _write_part(self, batch: Batch) -> None:
-        """Write what is new, if anything is."""
+    def _write_part(self, batch: Batch, saved_at: int | None = None) -> None:
+        """Write what is new, if anything is; it was taken at `saved_at`, or just now."""
         self._waiting = 0
-        saved_at = self._journal.clock.now()
+        saved_at = self._journal.clock.now() if saved_at is None else saved_at
         if not len(batch) and self._next and not batch.dropped:
             return
         if batch.dropped and self._next:
@@ -333,7 +333,7 @@ class Recorder:
         """Make one file of all parts, with the totals at the end."""
         batch, totals = self._journal.snapshot(self._position)
         saved_at = self._journal.clock.now()  # of what comes while it is written it does not speak
-        self._write_part(batch)  # what came in between, so that rows and totals are of the same moment
+        self._write_part(batch, saved_at)  # what came in between, so that rows and totals are of the same moment
         parts = [part for level in reversed(self._parts) for part in level]
         known = len(self._channels.values)
         modules = totals_group(totals, self._channels)

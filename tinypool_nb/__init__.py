@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tinypool_nb.channels.pool import ClientPool as ClientPool
     from tinypool_nb.channels.pooled import PooledChannel as PooledChannel
     from tinypool_nb.core.codes import Code as Code
+    from tinypool_nb.core.diagnosis.causes import Cause as Cause
+    from tinypool_nb.core.diagnosis.findings import Finding as Finding
     from tinypool_nb.core.events import Evidence as Evidence
     from tinypool_nb.core.events import Mark as Mark
     from tinypool_nb.core.keys import ModuleKey as ModuleKey
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from tinypool_nb.errors import WaitTimeoutError as WaitTimeoutError
     from tinypool_nb.errors import WireFormError as WireFormError
     from tinypool_nb.lab import Lab as Lab
+    from tinypool_nb.notebook.explanation import Explanation as Explanation
     from tinypool_nb.notebook.pool import Pool as Pool
     from tinypool_nb.notebook.pool import close_all as close_all
     from tinypool_nb.notebook.pool import pools as pools
@@ -69,9 +72,12 @@ _HOMES = {
     "AmbiguousModuleError": "tinypool_nb.errors",
     "Backoff": "tinypool_nb.core.options",
     "CallCancelledError": "tinypool_nb.errors",
+    "Cause": "tinypool_nb.core.diagnosis.causes",
     "ClientPool": "tinypool_nb.channels.pool",
     "Code": "tinypool_nb.core.codes",
     "Evidence": "tinypool_nb.core.events",
+    "Explanation": "tinypool_nb.notebook.explanation",
+    "Finding": "tinypool_nb.core.diagnosis.findings",
     "ForkedPoolError": "tinypool_nb.errors",
     "GrpcLoadedError": "tinypool_nb.errors",
     "GrpcVersionError": "tinypool_nb.errors",
@@ -123,9 +129,12 @@ __all__ = [
     "AmbiguousModuleError",
     "Backoff",
     "CallCancelledError",
+    "Cause",
     "ClientPool",
     "Code",
     "Evidence",
+    "Explanation",
+    "Finding",
     "ForkedPoolError",
     "GrpcLoadedError",
     "GrpcVersionError",

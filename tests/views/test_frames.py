@@ -9,15 +9,30 @@ import pytest
 
 from tinypool_nb.core.clock import Clock
 from tinypool_nb.core.codes import Code
+from tinypool_nb.core.diagnosis.diagnose import diagnose
 from tinypool_nb.core.discovering import Known, observe
-from tinypool_nb.core.events import Attempt, Call, ChannelIdentity, Evidence, Mark, MarkKind, Outcome, Transition
+from tinypool_nb.core.events import (
+    Attempt,
+    Call,
+    ChannelIdentity,
+    Event,
+    Evidence,
+    Mark,
+    MarkKind,
+    Observation,
+    Outcome,
+    Subject,
+    Transition,
+)
 from tinypool_nb.core.keys import ModuleKey
+from tinypool_nb.core.options import PoolOptions
 from tinypool_nb.core.states import STATES, State
 from tinypool_nb.core.subchannels import Found, Socket, Subchannel
 from tinypool_nb.core.tinymodules import decode
 from tinypool_nb.errors import OptionsError
+from tinypool_nb.journal.cases import cases
 from tinypool_nb.journal.journal import START, Journal
-from tinypool_nb.views import channelz_frames, frames, module_frames
+from tinypool_nb.views import channelz_frames, explanations, frames, module_frames
 from tinypool_nb.views.frames import SCHEMAS
 
 IDLE, CONNECTING, READY, FAILURE, SHUTDOWN = STATES
@@ -26,7 +41,10 @@ START_TIME = 1_700_000_000 * SECOND
 COUNTED: Mapping[str, Callable[[Found], pd.DataFrame]] = {"subchannels": channelz_frames.subchannels, "sockets": channelz_frames.sockets}
 """Frames of what gRPC core counts, which no journal holds."""
 FRAMES: Mapping[str, Callable[[Journal], pd.DataFrame]] = {
-    name: getattr(frames, name) for name in SCHEMAS if name not in {*COUNTED, "modules"}
+    **{name: getattr(frames, name) for name in SCHEMAS if name not in {*COUNTED, "modules", "findings"}},
+    "findings": lambda journal: explanations.frame(
+        [diagnose(case) for case in cases(journal, lambda _: PoolOptions(), now=at(100)).values()]
+    ),
 }
 HOSTILE = ("<script>alert(1)</script>", "módulo-😀", "\u202eevil\u202c", "مرحبا", "n" * 253, "nan", "None", '"')
 
@@ -49,7 +67,7 @@ def row(seconds: float, previous: State | None, state: State | None, one: Channe
     return Transition(at(seconds), one or channel(), previous, state, reason, Evidence.GAP if state is None else Evidence.SEEN)
 
 
-def journal_of(*events: Transition | Attempt | Mark | Call, now: float = 100, history: int = 5_000_000) -> Journal:
+def journal_of(*events: Event, now: float = 100, history: int = 5_000_000) -> Journal:
     journal = Journal(history=history, clock=Clock(epoch=at(now), monotonic=lambda: 0))
     for event in events:
         journal.append(event)
@@ -77,6 +95,8 @@ def story() -> Journal:
         Attempt(channel(), 8, "ipv4:10.0.0.1:50051", None, at(13), Outcome.FAILED, "refused", Evidence.SEEN),
         row(15, FAILURE, FAILURE, reason="timed out"),
         row(5, IDLE, SHUTDOWN, other),
+        Observation(at(15), channel().key, Subject.CALLS, "ipv4:10.0.0.1:50051", 3),
+        Observation(at(15), other.key, Subject.DNS, "ipv4:10.0.0.2:50051"),
         row(16, FAILURE, READY),
         Mark(at(17), MarkKind.ACTION, "kill", channel().key),
         row(20, READY, None),
@@ -148,7 +168,7 @@ def test_the_summary_counts_calls_whose_rows_went() -> None:
 
 def test_members_stand_for_closed_sets_only() -> None:
     closed = {column.name for columns in SCHEMAS.values() for column in columns if column.members is not None}
-    assert closed == {"previous", "state", "evidence", "outcome", "kind", "code"}
+    assert closed == {"previous", "state", "evidence", "outcome", "kind", "code", "subject", "cause", "gravity", "known"}
     assert all(issubclass(column.members, StrEnum) for columns in SCHEMAS.values() for column in columns if column.members)
 
 

@@ -182,4 +182,4 @@ def test_in_whatever_pieces_it_is_sent_the_browser_knows_the_same(seed: int, cou
         sent += filter(None, [packing.delta(batch, now=at(0))])
     at_once = Packing(EPOCH).snapshot(*whole.snapshot(), now=at(0), history=10**6)
     assert read(sent) == read([at_once])
-    assert START == (0, 0, 0, 0)
+    assert START == (0, 0, 0, 0, 0)

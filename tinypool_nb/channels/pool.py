@@ -21,7 +21,7 @@ from tinypool_nb.channels.waiting import Question, Sighting, until, wait
 from tinypool_nb.core import decisions
 from tinypool_nb.core.addresses import parse_address
 from tinypool_nb.core.decisions import Close, Command, Operation, Reconnect, Register, Tell, Unregister
-from tinypool_nb.core.events import MarkKind
+from tinypool_nb.core.events import MarkKind, Observation
 from tinypool_nb.core.failures import Wire
 from tinypool_nb.core.folding import CALLS, FAILED_CALLS
 from tinypool_nb.core.keys import ModuleKey, parse_key, unknown
@@ -32,6 +32,7 @@ from tinypool_nb.core.telling import told_pool
 from tinypool_nb.discovery.discoveries import Discoveries
 from tinypool_nb.discovery.registry import Place
 from tinypool_nb.errors import ForkedPoolError, OptionsError, PoolClosedError, WaitTimeoutError
+from tinypool_nb.journal.cases import hanging_up
 from tinypool_nb.journal.follower import Follower
 from tinypool_nb.journal.journal import Journal
 from tinypool_nb.logs import log_transitions
@@ -442,6 +443,36 @@ class ClientPool:
         counters = Counters(self.journal.clock)
         read = {channel: counters.subchannels(number) for channel, number in self._observer.open_channels().items()}
         return {channel: found for channel, found in read.items() if found is not None}
+
+    def observe(self, key: ModuleKey, timeout: float = 2.0) -> tuple[Observation, ...]:
+        """Look at everything around a module that the record does not have, and record it: counters, DNS now, environment, discovery.
+
+        It looks in the caller's thread. One address that hangs up on a plaintext connection is said a TLS hello on a socket of its own.
+
+        Args:
+            key: the module.
+            timeout: seconds at most for each of DNS and the hello.
+
+        Raises:
+            ForkedPoolError: the pool is another process's.
+        """
+        from tinypool_nb.channels import evidence  # which loads ssl
+
+        self._check_usable("observe")
+        watched = self._modules.channel(key)
+        if watched is not None:
+            self._observer.catch_up_with(watched)
+        channel = None if watched is None else watched.identity
+        number = None if channel is None else self._observer.open_channels().get(channel)
+        subchannels = None if number is None else Counters(self.journal.clock).subchannels(number)
+        resource = next((known for known in self._discoveries.known() if known.module.key == key), None)
+        held = watched is not None and watched.held
+        hung_up = "" if channel is None else hanging_up(self.journal, channel)
+        seen = evidence.Seen(key, channel, subchannels or (), held, resource, hung_up)
+        rows = evidence.observe(seen, self.journal.clock.now, timeout)
+        for row in rows:
+            self.journal.append(row)
+        return rows
 
     def options_of(self, key: ModuleKey) -> PoolOptions:
         """The settings that a module has, or had when it was last registered."""

@@ -3,17 +3,20 @@
 import argparse
 from typing import Any
 
+from tinypool_nb.cli import module_check
+
 
 def add(commands: Any) -> None:
     """Add the command to those of the parser."""
     parser = commands.add_parser(
         "doctor",
-        help="print what a cluster needs, so that TinyModules can be discovered",
-        epilog="example: tinypool-nb doctor --print-rbac --namespace tinysystems | kubectl apply -f -",
+        help="connect to modules and say what is the matter with them, or print what a cluster needs for discovery",
+        epilog="examples: tinypool-nb doctor 127.0.0.1:50051; tinypool-nb doctor --print-rbac --namespace tinysystems | kubectl apply -f -",
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--print-rbac", action="store_true", help="a service account that may read TinyModules")
     what.add_argument("--print-crd", action="store_true", help="the TinyModule resource, for a cluster without the operator")
+    module_check.add(parser, what)
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--namespace", default="tinysystems", metavar="NAME", help="which namespace it may read (default: %(default)s)")
     where.add_argument("--all-namespaces", action="store_true", help="it may read all of them")
@@ -21,8 +24,11 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print what was asked for."""
+    """Do what was asked for."""
     from tinypool_nb import manifests
+
+    if options.addresses:
+        return module_check.run(options)
 
     print(manifests.definition() if options.print_crd else manifests.rbac(options.namespace, all_namespaces=options.all_namespaces), end="")
     return 0

@@ -71,20 +71,21 @@ class Address:
         """The port of each endpoint."""
         return tuple(endpoint.port for endpoint in self.endpoints)
 
+    @property
+    def places(self) -> frozenset[tuple[str, int]]:
+        """Where it leads, as far as the text tells: each host, in lower case, with its port; the names of the loopback count as one."""
+        return frozenset(("localhost" if host in {"127.0.0.1", "::1"} else host.lower(), port) for host, port in self.endpoints)
+
     def meets(self, other: "Address") -> bool:
         """Whether both lead to one endpoint at least, as far as the texts tell; the names of the loopback count as one.
 
         >>> parse_address("localhost:50051").meets(parse_address("ipv4:127.0.0.1:50051,127.0.0.1:50052"))
         True
         """
-        return self.text == other.text or not _places(self).isdisjoint(_places(other))
+        return self.text == other.text or not self.places.isdisjoint(other.places)
 
     def __str__(self) -> str:
         return self.text
-
-
-def _places(address: Address) -> set[tuple[str, int]]:
-    return {("localhost" if host in {"127.0.0.1", "::1"} else host.lower(), port) for host, port in address.endpoints}
 
 
 def parse_address(text: object) -> Address:

@@ -125,4 +125,39 @@ class Mark(NamedTuple):
     """The module it is about; None if it is about all."""
 
 
-Event = Transition | Attempt | Mark | Call
+class Subject(StrEnum):
+    """What an observation is of."""
+
+    RESOLVED = "resolved"
+    """The addresses that the module's channel has: one in gRPC's form each, joined by ", "."""
+    DNS = "dns"
+    """The addresses that the system's resolver says now, in the same form."""
+    DNS_FAILED = "dns failed"
+    """Why it said none."""
+    CALLS = "calls"
+    """A resolved address of the module's channel; the value is how many calls were started on it."""
+    KEEPALIVES = "keepalives"
+    """The peer of a socket; the value is how many keepalive pings were sent on it."""
+    TLS = "tls"
+    """What the address said to a TLS hello: the version that it speaks, or "" if it spoke none."""
+    ENVIRONMENT = "environment"
+    """The names, never the values, of variables that would send other clients through a proxy, joined by ", "."""
+    DISCOVERY = "discovery"
+    """The state of the module's discovery, and why, as `state: reason`."""
+    HELD = "held"
+    """The module is held: the value is 1."""
+
+
+class Observation(NamedTuple):
+    """Something looked at because a person asked for an explanation. What was looked at together has the same time."""
+
+    time: int
+    key: ModuleKey
+    subject: Subject
+    text: str
+    """What was seen."""
+    value: int = 0
+    """How many, where the subject counts."""
+
+
+Event = Transition | Attempt | Mark | Call | Observation

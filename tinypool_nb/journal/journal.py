@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from tinypool_nb.core.clock import Clock
 from tinypool_nb.core.codes import Code
-from tinypool_nb.core.events import Attempt, Call, Event, Mark, MarkKind, Transition
+from tinypool_nb.core.events import Attempt, Call, Event, Mark, MarkKind, Observation, Transition
 from tinypool_nb.core.folding import Folding, Totals
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.latency import Distribution
 from tinypool_nb.errors import shown
 from tinypool_nb.journal.bell import Bell
 from tinypool_nb.journal.clock import system_clock
-from tinypool_nb.journal.kinds import Attempts, Calls, Kind, Marks, Transitions
+from tinypool_nb.journal.kinds import Attempts, Calls, Kind, Marks, Observations, Transitions
 from tinypool_nb.journal.tables import Rows, Table
 
 STAGED = 1024
@@ -28,6 +28,7 @@ class Position(NamedTuple):
     attempts: int = 0
     marks: int = 0
     calls: int = 0
+    observations: int = 0
 
 
 START = Position()
@@ -42,17 +43,18 @@ class Batch:
     attempts: Rows
     marks: Rows
     calls: Rows
+    observations: Rows
     position: Position
     """Where to read on."""
     dropped: int
     """How many rows went before they could be read."""
 
     def __len__(self) -> int:
-        return len(self.transitions) + len(self.attempts) + len(self.marks) + len(self.calls)
+        return len(self.transitions) + len(self.attempts) + len(self.marks) + len(self.calls) + len(self.observations)
 
 
 class Journal:
-    """The record of a pool: transitions, attempts, marks and calls, appended by any thread, read by any thread.
+    """The record of a pool: transitions, attempts, marks, calls and observations, appended by any thread, read by any thread.
 
     `append` only puts the event on a list, which costs about 0.1 us and takes no lock. Whoever reads next first writes what
     waits there into the columns, many rows at once, and folds it into the modules' totals; so that list stays short
@@ -82,8 +84,9 @@ class Journal:
         self.attempts = Attempts(self.folding, history=history)
         self.marks = Marks(history=history)
         self.calls = Calls(self.folding, history=history)
-        self._kinds: tuple[Kind, ...] = (self.transitions, self.attempts, self.marks, self.calls)
-        self._staged: dict[type[Event], list[Event]] = {Transition: [], Attempt: [], Mark: [], Call: []}
+        self.observations = Observations(history=history)
+        self._kinds: tuple[Kind, ...] = (self.transitions, self.attempts, self.marks, self.calls, self.observations)
+        self._staged: dict[type[Event], list[Event]] = {Transition: [], Attempt: [], Mark: [], Call: [], Observation: []}
         self._told_of: dict[str, int] = {}
         self._lock = threading.Lock()  # around everything but the staged lists, whose own steps are atomic
 
@@ -91,12 +94,12 @@ class Journal:
         """Record one event. Never waits for a reader, and runs no foreign code.
 
         Raises:
-            TypeError: it is no Transition, Attempt, Mark or Call.
+            TypeError: it is no Transition, Attempt, Mark, Call or Observation.
         """
         try:
             staged = self._staged[type(event)]
         except KeyError:
-            raise TypeError(f"a journal records Transition, Attempt, Mark and Call, not {shown(event)}") from None
+            raise TypeError(f"a journal records Transition, Attempt, Mark, Call and Observation, not {shown(event)}") from None
         staged.append(event)
         self.changed.ring()
         # A reader that holds the lock is about to write these too, or will have let go at one of the next appends.
@@ -168,9 +171,11 @@ class Journal:
         return f"<Journal of {modules} modules: {counts}{f', {dropped} of them dropped' if dropped else ''}>"
 
     def _batch(self, position: Position) -> Batch:
-        transitions, attempts, marks, calls = (kind.table.rows(start) for kind, start in zip(self._kinds, position, strict=True))
+        transitions, attempts, marks, calls, observations = (
+            kind.table.rows(start) for kind, start in zip(self._kinds, position, strict=True)
+        )
         dropped = sum(max(0, kind.table.dropped - start) for kind, start in zip(self._kinds, position, strict=True))
-        return Batch(transitions, attempts, marks, calls, self._position(), dropped)
+        return Batch(transitions, attempts, marks, calls, observations, self._position(), dropped)
 
     def _position(self) -> Position:
         return Position(*(kind.table.end for kind in self._kinds))

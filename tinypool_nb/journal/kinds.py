@@ -1,4 +1,4 @@
-"""The four kinds of rows: how transitions, attempts, marks and calls become columns, and events again."""
+"""The kinds of rows: how transitions, attempts, marks, calls and observations become columns, and events again."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinypool_nb.core.codes import Code
-from tinypool_nb.core.events import Attempt, Call, ChannelIdentity, Evidence, Mark, MarkKind, Outcome, Transition
+from tinypool_nb.core.events import Attempt, Call, ChannelIdentity, Evidence, Mark, MarkKind, Observation, Outcome, Subject, Transition
 from tinypool_nb.core.folding import NO_TIME, Folding, Ledger
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.states import State
@@ -167,6 +167,38 @@ class Calls:
         return [reason if reason in known else OTHER_REASONS for reason in reasons]
 
 
+class Observations:
+    """The table of observations."""
+
+    def __init__(self, *, history: int) -> None:
+        self.table = Table(
+            {
+                "time": NANOSECONDS,
+                "namespace": Dictionary(),
+                "module": Dictionary(),
+                "subject": _closed(Subject),
+                "text": Dictionary(),
+                "value": np.dtype(np.int64),
+            },
+            history=history,
+        )
+
+    def append(self, rows: Sequence[Observation]) -> int:
+        """Write the rows, at most a block of them; returns how many old ones had to go."""
+        dropped = self.table.make_room(len(rows))
+        times, keys, subjects, texts, values = zip(*rows, strict=True)
+        columns: dict[str, npt.ArrayLike] = {
+            "time": np.fromiter(times, np.int64, len(rows)),
+            "namespace": self.table.encode("namespace", [key.namespace for key in keys]),
+            "module": self.table.encode("module", [key.name for key in keys]),
+            "subject": self.table.encode("subject", subjects),
+            "text": self.table.encode("text", texts),
+            "value": np.fromiter(values, np.int64, len(rows)),
+        }
+        self.table.extend(len(rows), columns)
+        return dropped
+
+
 def transition_events(rows: Rows) -> Iterator[Transition]:
     """The rows of a batch's `transitions` as events again."""
     return map(
@@ -207,6 +239,12 @@ def mark_events(rows: Rows) -> Iterator[Mark]:
     names = zip(rows.values("namespace"), rows.values("module"), strict=True)
     keys = (None if name is None else ModuleKey(namespace, name) for namespace, name in names)
     return map(Mark, rows.values("time"), rows.values("kind"), rows.values("text"), keys)
+
+
+def observation_events(rows: Rows) -> Iterator[Observation]:
+    """The rows of a batch's `observations` as events again."""
+    keys = map(ModuleKey, rows.values("namespace"), rows.values("module"))
+    return map(Observation, rows.values("time"), keys, rows.values("subject"), rows.values("text"), rows.values("value"))
 
 
 def _closed(members: type[StrEnum]) -> Dictionary:

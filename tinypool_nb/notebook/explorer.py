@@ -6,7 +6,9 @@ import weakref
 from typing import TYPE_CHECKING
 
 from tinypool_nb.errors import PoolClosedError
+from tinypool_nb.notebook import explanation
 from tinypool_nb.notebook.stepping import step_verbs
+from tinypool_nb.widgets.explaining import ExplanationView
 from tinypool_nb.widgets.live import LiveTimeline
 from tinypool_nb.widgets.panel import Panel
 from tinypool_nb.widgets.register import RegisterForm
@@ -15,10 +17,14 @@ from tinypool_nb.widgets.verbs import Verbs
 from tinypool_nb.widgets.worker import Worker
 
 if TYPE_CHECKING:
+    from tinypool_nb.core.diagnosis.diagnose import Diagnosis
     from tinypool_nb.core.keys import ModuleKey
     from tinypool_nb.core.options import PoolOptions
     from tinypool_nb.core.registration import Registration
     from tinypool_nb.notebook.pool import Pool
+
+LOOKING = 1.0
+"""Seconds at most that a click may have DNS, or a TLS hello, be waited for: other clicks wait meanwhile."""
 
 
 def explorer(pool: Pool) -> Panel:
@@ -27,6 +33,7 @@ def explorer(pool: Pool) -> Panel:
     sections = {
         "Timeline": LiveTimeline(journal, publisher),
         "Connections": RegisterForm(journal, publisher, worker, verbs),
+        "Explanation": ExplanationView(journal, publisher, worker, verbs),
         "Step by step": StepperWidget(journal, publisher, worker, step_verbs(pool)),
     }
     return Panel(journal, publisher, worker, verbs, sections, folded=("Step by step",))
@@ -58,6 +65,10 @@ def verbs_of(pool: Pool) -> Verbs:
         pool = reference()
         return options if pool is None else pool.options_of(key)
 
+    def diagnose(key: ModuleKey) -> Diagnosis:
+        pool = of("explain")
+        return explanation.explain(pool.journal, pool.options_of, key, now=pool.now()).diagnosis
+
     return Verbs(
         register=register,
         unregister=lambda key: of("unregister").unregister(key),
@@ -68,4 +79,6 @@ def verbs_of(pool: Pool) -> Verbs:
         options_of=options_of,
         is_gone=lambda: reference() is None,
         options=options,
+        explain=lambda key: of("explain").explain(key, timeout=LOOKING).diagnosis,
+        diagnose=diagnose,
     )

@@ -12,7 +12,7 @@ import numpy as np
 
 from tinypool_nb.channels.pool import ClientPool
 from tinypool_nb.core.events import MarkKind
-from tinypool_nb.core.keys import ModuleKey
+from tinypool_nb.core.keys import ModuleKey, need_key
 from tinypool_nb.core.options import Backoff, PoolOptions, check_period
 from tinypool_nb.errors import OptionsError
 from tinypool_nb.lab import actions
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from tinypool_nb.lab.actions import Action
+    from tinypool_nb.notebook.explanation import Explanation
     from tinypool_nb.notebook.following import Following
     from tinypool_nb.notebook.live_table import LiveTable
     from tinypool_nb.notebook.stepper import Stepper
@@ -248,6 +249,32 @@ class Pool(ClientPool, Record):
         from tinypool_nb.notebook.following import Following
 
         return Following(self, self._modules.need(name))
+
+    def explain(self, name: str | ModuleKey, *, timeout: float = 2.0) -> Explanation:
+        """What is, or was, the matter with a module: findings, each with the rows that it is told from, what to do and what to read.
+
+        First it looks at what the record does not have (gRPC core's counters, what DNS says now, the environment, discovery) and records
+        that too, so that an opened recording explains the same.
+
+        Args:
+            name: the module; one that discovery saw and did not register may be asked for too.
+            timeout: seconds at most that each of DNS and a TLS hello may take.
+
+        Raises:
+            UnknownModuleError: nobody has ever seen it; with the near names.
+            AmbiguousModuleError: the bare name stands for several modules.
+
+        Example:
+            >>> with Pool() as pool:
+            ...     pool.register("http-module-v1", "127.0.0.1:50051")
+            ...     pool.explain("http-module-v1")
+            <Explanation of http-module-v1: nothing wrong: idle>
+        """
+        check_period("timeout", timeout)
+        key = need_key(dict.fromkeys((*self.known(), *(known.module.key for known in self._discoveries.known()))), name)
+        if not self.is_closed:
+            self.observe(key, timeout)
+        return super().explain(key)
 
     def backoff(self, key: ModuleKey) -> Backoff:
         """The settings by which the module's attempts are spaced."""

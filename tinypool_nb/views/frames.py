@@ -50,6 +50,7 @@ __all__ = [
     "latency",
     "marks",
     "marks_of",
+    "observations",
     "summary",
     "transitions",
     "transitions_of",
@@ -114,6 +115,11 @@ def calls(journal: Journal, *, since: Since = None) -> pd.DataFrame:
     """
     rows = journal.since().calls
     return _timed("calls", rows if since is None else _from(rows, "end", since))
+
+
+def observations(journal: Journal) -> pd.DataFrame:
+    """Everything that was looked at because a person asked for an explanation, as far as the journal still has it."""
+    return _frame("observations", journal.since().observations, copy=True)
 
 
 def latency(journal: Journal, *, since: Since = None) -> pd.DataFrame:

@@ -6,8 +6,9 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from tinypool_nb.core.codes import Code
+from tinypool_nb.core.diagnosis.causes import Cause, Gravity
 from tinypool_nb.core.discovering import Standing
-from tinypool_nb.core.events import Evidence, MarkKind, Outcome
+from tinypool_nb.core.events import Evidence, MarkKind, Outcome, Subject
 from tinypool_nb.core.states import State
 
 TIME = "datetime64[ns, UTC]"
@@ -232,6 +233,32 @@ _MODULES = (
     _time("last_seen", "when a list or a watch last told of it"),
 )
 
+_OBSERVATIONS = (
+    Column("time", TIME, "ns", "when it was looked at; what was looked at together has the same time"),
+    _NAMESPACE,
+    _MODULE,
+    Column("subject", CATEGORY, "", "what was looked at", Subject),
+    Column("text", TEXT, "", "what was seen"),
+    Column("value", "int64", "1", "how many, where the subject counts; else 0"),
+)
+
+_FINDINGS = (
+    _time("since", "when it began, as far as the record tells"),
+    Column("until", TIME, "ns", "when it was over; NaT if it is so now"),
+    _NAMESPACE,
+    _MODULE,
+    Column("cause", CATEGORY, "", "what is, or was, the matter", Cause),
+    Column("gravity", CATEGORY, "", "how bad it is while it lasts", Gravity),
+    Column("now", "bool", "", "whether it is so now"),
+    Column(
+        "known", CATEGORY, "", "whether somebody said it (seen), it follows from what was seen (inferred), or nobody knows (gap)", Evidence
+    ),
+    Column("finding", TEXT, "", "a sentence, with the values in it"),
+    Column("evidence", TEXT, "", "the rows that it is told from: the frame, the row's time, what it says; a line each"),
+    Column("advice", TEXT, "", 'what to do; "" if nothing'),
+    Column("see", TEXT, "", "the specification, gRFC or page to read, and its address"),
+)
+
 SCHEMAS: Mapping[str, tuple[Column, ...]] = MappingProxyType(
     {
         "transitions": _TRANSITIONS,
@@ -245,6 +272,8 @@ SCHEMAS: Mapping[str, tuple[Column, ...]] = MappingProxyType(
         "subchannels": _SUBCHANNELS,
         "sockets": _SOCKETS,
         "modules": _MODULES,
+        "observations": _OBSERVATIONS,
+        "findings": _FINDINGS,
     }
 )
 """The columns of each frame, in their order."""

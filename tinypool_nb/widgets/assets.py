@@ -25,6 +25,15 @@ def style() -> str:
     return "\n".join([_text("panel.css"), *looks])
 
 
+def sheet(name: str) -> str:
+    """The style sheet `browser/<name>.css` of one part alone.
+
+    >>> ".tinypool-why" in sheet("explaining")
+    True
+    """
+    return _text(f"{name}.css")
+
+
 def _swatch(theme: str, look: Look) -> str:
     """The rule that paints a state's swatch. A page may have its own colours: --tinypool-ready and so on."""
     name = look.label.lower().replace("_", "-")

@@ -187,7 +187,7 @@ class LiveTimeline(anywidget.AnyWidget):
     def _unseen(self, batch: Batch) -> Batch:
         """The batch without the rows that a snapshot has shown already."""
         transitions, marks = _after(batch.transitions, self._shown.transitions), _after(batch.marks, self._shown.marks)
-        return Batch(transitions, batch.attempts, marks, batch.calls, batch.position, batch.dropped)
+        return Batch(transitions, batch.attempts, marks, batch.calls, batch.observations, batch.position, batch.dropped)
 
     def _dispatch(self, message: Message) -> None:
         self.send(dict(message.head), [message.records])

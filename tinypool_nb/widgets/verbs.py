@@ -3,9 +3,15 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from tinypool_nb.core.diagnosis.diagnose import Diagnosis
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import PoolOptions
 from tinypool_nb.core.registration import Registration
+from tinypool_nb.errors import PoolClosedError
+
+
+def _closed(_: ModuleKey) -> Diagnosis:
+    raise PoolClosedError("explain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +35,7 @@ class Verbs:
     """Whether nobody holds the pool any more, so that it has closed itself."""
     options: PoolOptions
     """The settings of the pool."""
+    explain: Callable[[ModuleKey], Diagnosis] = _closed
+    """Look what is the matter with a module, as `pool.explain` does; it may wait for DNS."""
+    diagnose: Callable[[ModuleKey], Diagnosis] = _closed
+    """The same from what is recorded already, without a look: it takes some milliseconds, and never waits."""

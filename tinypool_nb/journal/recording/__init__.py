@@ -91,7 +91,13 @@ def load(path: str | os.PathLike[str]) -> tuple[Journal, dict[str, Any]]:
 
 def _header(journal: Journal, batch: Batch, totals: Totals, channels: Dictionary, details: Mapping[str, object]) -> dict[str, object]:
     """All that is no row. The order of each dictionary is kept, so that categories come back in their order."""
-    tables = {"transitions": batch.transitions, "attempts": batch.attempts, "marks": batch.marks, "calls": batch.calls}
+    tables = {
+        "transitions": batch.transitions,
+        "attempts": batch.attempts,
+        "marks": batch.marks,
+        "calls": batch.calls,
+        "observations": batch.observations,
+    }
     dictionaries: dict[str, dict[str, list[Any]]] = {}
     for table, rows in tables.items():
         open_ones = {name: categories for name, categories in rows.categories.items() if not categories.dictionary.closed}
@@ -112,9 +118,11 @@ def _header(journal: Journal, batch: Batch, totals: Totals, channels: Dictionary
 
 def _all_times(batch: Batch, totals: Totals) -> list[npt.NDArray[np.int64]]:
     """Those of which it is worth a byte a row to find the coarsest unit; the stamps of calls are ours, to the nanosecond."""
-    transitions, attempts, marks, calls = (rows.columns for rows in (batch.transitions, batch.attempts, batch.marks, batch.calls))
+    kinds = (batch.transitions, batch.attempts, batch.marks, batch.calls, batch.observations)
+    transitions, attempts, marks, calls, observations = (rows.columns for rows in kinds)
     modules = np.array([NO_TIME if row is None else row.time for row in totals.openings] + totals.losts, np.int64)
-    return [transitions["time"], attempts["start"], attempts["end"], marks["time"], calls["start"], calls["end"], modules]
+    ours = [marks["time"], calls["start"], calls["end"], observations["time"]]
+    return [transitions["time"], attempts["start"], attempts["end"], *ours, modules]
 
 
 def _version(package: str) -> str | None:
@@ -133,7 +141,7 @@ def _load(source: Path) -> tuple[Journal, dict[str, Any]]:
         if unit not in {"ns", "us", "ms"} or not file.schema_arrow.remove_metadata().equals(arrays.schema(unit)):
             raise RecordingError(source, f"its columns are not those of format {FORMAT}")
         recorded = Recorded(file)
-    rows = max(len(recorded.tables[kind]) for kind in ("transition", "attempt", "mark", "call"))
+    rows = max(len(recorded.tables[kind]) for kind in ("transition", "attempt", "mark", "call", "observation"))
     frozen = Clock(epoch=header["saved_at"], monotonic=lambda: 0)
     journal = Journal(history=max(header["history"], rows), clock=frozen)
     restore(journal, recorded, header["dropped"], header["dictionaries"])

@@ -21,10 +21,10 @@ GROUP = 1 << 20
 """Rows of a row group at most."""
 
 COLUMNS: Mapping[str, str] = {
-    "kind": "text",  # channel | transition | attempt | mark | call | module
-    "time": "time",  # of a transition or mark, the end of an attempt or call, since when a module is in its state
+    "kind": "text",  # channel | transition | attempt | mark | call | observation | module
+    "time": "time",  # of a transition, mark or observation, the end of an attempt or call, since when a module is in its state
     "channel": "int32",  # its number among the rows of kind channel, counted from 0
-    "namespace": "text",  # of a channel or mark
+    "namespace": "text",  # of a channel, mark or observation
     "module": "text",
     "address": "text",  # of a channel
     "generation": "int32",
@@ -40,13 +40,15 @@ COLUMNS: Mapping[str, str] = {
     "peer": "text",
     "outcome": "text",
     "mark": "text",  # the kind of a mark
-    "text": "text",  # of a mark; the last reason of a module
+    "text": "text",  # of a mark or observation; the last reason of a module
     "lost": "time",  # when a module was last lost, if it still is
     "totals": "numbers",  # of a module: see tinypool_nb.core.folding
     "method": "text",  # of a call, since format 2, as the rest
     "code": "text",
     "sent": "int64",
     "received": "int64",
+    "subject": "text",  # of an observation
+    "value": "int64",
 }
 """What each column holds. The names and their order are part of the format: what changes here needs a new format number."""
 

@@ -24,6 +24,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "attempt": ("time", "channel", "start", "subchannel", "peer", "outcome", "reason", "evidence"),
     "mark": ("time", "mark", "namespace", "module", "text"),
     "call": ("time", "channel", "start", "method", "code", "sent", "received", "reason"),
+    "observation": ("time", "namespace", "module", "subject", "text", "value"),
     "module": ("time", "channel", "previous", "state", "reason", "evidence", "text", "lost", "totals"),
 }
 """The columns that each kind of row has."""
@@ -90,7 +91,7 @@ def restore(journal: Journal, recorded: Recorded, dropped: Mapping[str, Any], di
     channels = recorded.channels()
     for name, table in journal.tables().items():
         _set_order(table, dictionaries[name], channels)
-    transitions, attempts, marks, calls = journal.tables().values()
+    transitions, attempts, marks, calls, observations = journal.tables().values()
     rows = _channel_columns(transitions, recorded.channel_codes("transition", len(channels)), channels)
     rows["time"] = times_of(recorded.column("transition", "time"))
     rows["counted"] = numbers_of(recorded.column("transition", "counted"), bool)
@@ -119,11 +120,17 @@ def restore(journal: Journal, recorded: Recorded, dropped: Mapping[str, Any], di
     _read_texts(rows, calls, recorded, "call", "method", "code", "reason")
     calls.restore(_count(dropped["calls"]), rows)
 
+    rows = {"time": times_of(recorded.column("observation", "time"))}
+    rows["value"] = numbers_of(recorded.column("observation", "value"), np.int64)
+    rows["module"] = codes_of(recorded.column("observation", "module"), observations.dictionaries["module"])  # of a mark it may be missing
+    _read_texts(rows, observations, recorded, "observation", "namespace", "subject", "text")
+    observations.restore(_count(dropped["observations"]), rows)
+
     journal.folding.restore(_totals(recorded, channels))
 
 
 MAY_MISS = frozenset({"previous", "state", "namespace", "module"})
-"""Text columns of transitions, attempts, marks and calls in which a value may be missing."""
+"""Text columns of the tables in which a value may be missing."""
 
 
 def _read_texts(rows: dict[str, Column], table: Table, recorded: Recorded, kind: str, *names: str) -> None:

@@ -66,6 +66,11 @@ def row_groups(batch: Batch, totals: Totals, channels: Dictionary, unit: tuple[s
         columns["sent"] = pa.array(rows.columns["sent"])
         columns["received"] = pa.array(rows.columns["received"])
         yield group("call", columns, len(rows), file_schema)
+    for rows in _pieces(batch.observations):
+        columns = _coded(rows, "namespace", "module", "subject", "text")
+        columns["time"] = time_array(rows.columns["time"], *unit)
+        columns["value"] = pa.array(rows.columns["value"])
+        yield group("observation", columns, len(rows), file_schema)
     openings = totals.openings
     yield group(
         "module",

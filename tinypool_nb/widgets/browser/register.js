@@ -258,7 +258,9 @@ function makeList({ view, on, tell, waiting, first }) {
     on(details, "click", () => {
       facts.hidden = !facts.hidden;
       details.setAttribute("aria-expanded", String(!facts.hidden));
-      if (!facts.hidden) explain(row);
+      if (facts.hidden) return;
+      explain(row);
+      details.dispatchEvent(new CustomEvent("tinypool-chosen", { bubbles: true, detail: { module: row.data.shown } })); // explaining.js hears it
     });
     return row;
   };

@@ -145,6 +145,8 @@ export class TimelineView {
       const y = this.chosen * this.box.row;
       const room = this.box.bottom - this.box.top - this.box.row;
       this.scroller.scrollTop = Math.min(Math.max(this.scroller.scrollTop, y - room), y);
+      // For other parts of the panel, which explain the module.
+      this.root.dispatchEvent(new CustomEvent("tinypool-chosen", { bubbles: true, detail: { module: this.lanes[this.chosen].name } }));
     }
     this.changed();
   }

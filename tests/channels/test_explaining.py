@@ -1,0 +1,304 @@
+"""Each fault made to happen, with real sockets and servers, and explained from what the real grpcio said about it."""
+
+import json
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import tinypool_nb as tp
+from tinypool_nb.channels.environment import prepare
+from tinypool_nb.core.diagnosis.causes import Cause
+from tinypool_nb.core.diagnosis.findings import Finding
+from tinypool_nb.core.events import Evidence, Subject
+from tinypool_nb.lab import Lab, TlsMode
+from tinypool_nb.notebook.pool import Pool
+
+prepare()
+
+import grpc  # noqa: E402
+
+OPTIONS = tp.PoolOptions(
+    backoff=tp.Backoff(initial=0.3, maximum=1.0, min_connect_timeout=1.0), keepalive=tp.Keepalive(time=1.0, timeout=0.5)
+)
+Handler = Callable[[socket.socket], None]
+
+
+def say_nothing(peer: socket.socket) -> None:
+    while peer.recv(4096):
+        pass
+
+
+def answer(words: bytes) -> Handler:
+    def handle(peer: socket.socket) -> None:
+        peer.recv(4096)
+        peer.sendall(words)
+        say_nothing(peer)
+
+    return handle
+
+
+def hang_up(peer: socket.socket) -> None:
+    peer.recv(1)
+
+
+def reset(peer: socket.socket) -> None:
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+@pytest.fixture
+def serve(listen: Callable[..., socket.socket]) -> Iterator[Callable[[Handler], str]]:
+    """Starts tiny servers: each connection is given to the handler, then closed. Gives the address."""
+    threads: list[threading.Thread] = []
+    listeners: list[socket.socket] = []
+    peers: list[socket.socket] = []
+
+    def one(peer: socket.socket, handler: Handler) -> None:
+        with peer, suppress(OSError):
+            handler(peer)
+
+    def accept(listener: socket.socket, handler: Handler) -> None:
+        with suppress(OSError):
+            while True:
+                peer, _ = listener.accept()
+                peers.append(peer)
+                start(one, peer, handler)
+
+    def start(work: Callable[..., None], *arguments: object) -> None:
+        threads.append(threading.Thread(target=work, args=arguments, daemon=True))
+        threads[-1].start()
+
+    def serve(handler: Handler) -> str:
+        listener = listen()
+        listeners.append(listener)
+        start(accept, listener, handler)
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+    yield serve
+    for each in [*listeners, *peers]:
+        with suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
+    for thread in threads:
+        thread.join(5)
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    with Pool(OPTIONS) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with Lab() as lab:
+        yield lab
+
+
+def now(pool: Pool, name: str) -> Finding:
+    """The first thing that is wrong with it now, once it has failed."""
+    pool.wait(name, tp.State.TRANSIENT_FAILURE, timeout=10)
+    return pool.explain(name).findings[0]
+
+
+def closed_port(listen: Callable[..., socket.socket]) -> str:
+    listener = listen()
+    port = listener.getsockname()[1]
+    listener.close()
+    return f"127.0.0.1:{port}"
+
+
+def test_what_cannot_be_connected_to(
+    pool: Pool, serve: Callable[[Handler], str], listen: Callable[..., socket.socket], tmp_path: Any
+) -> None:
+    full = listen()
+    full.listen(0)
+    waiting = [socket.socket() for _ in range(4)]
+    for each in waiting:  # they fill the queue, so that no answer comes to the next
+        each.setblocking(False)
+        each.connect_ex(full.getsockname())
+    wanted = {
+        "refused": (closed_port(listen), Cause.REFUSED),
+        "unresolved": ("nosuch.invalid:50051", Cause.UNRESOLVED),
+        "no way": ("ipv4:255.255.255.255:50051", Cause.UNREACHABLE),
+        "no answer": (f"127.0.0.1:{full.getsockname()[1]}", Cause.UNREACHABLE),
+        "silent": (serve(say_nothing), Cause.HANDSHAKE_HANGS),
+        "web": (serve(answer(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")), Cause.NOT_HTTP2),
+        "other": (serve(answer(b"SSH-2.0-OpenSSH_9.2\r\n")), Cause.NOT_HTTP2),
+        "hangs up": (serve(hang_up), Cause.HANGS_UP),
+        "resets": (serve(reset), Cause.HANGS_UP),
+        "no socket": (f"unix:{tmp_path}/none.sock", Cause.NO_SOCKET),
+    }
+    for name, (address, _) in wanted.items():
+        pool.register(name, address)
+    pool.health_check()
+    found = {name: now(pool, name) for name in wanted}
+    assert {name: finding.cause for name, finding in found.items()} == {name: cause for name, (_, cause) in wanted.items()}
+    assert all(finding.now and finding.evidence for finding in found.values())
+    assert "HTTP/1.1" in found["web"].text
+    assert "does not speak TLS either" in found["hangs up"].advice  # the address was said a TLS hello
+    frame = pool.findings()
+    assert set(frame[frame["now"] & (frame["gravity"] == "broken")]["module"]) == set(wanted)
+    for each in waiting:
+        each.close()
+
+
+def test_what_is_wrong_with_transport_security(pool: Pool, lab: Lab) -> None:
+    wanted = {
+        TlsMode.EXPIRED: Cause.CERTIFICATE_EXPIRED,
+        TlsMode.OTHER_NAME: Cause.CERTIFICATE_NAME,
+        TlsMode.OTHER_CA: Cause.CERTIFICATE_AUTHORITY,
+    }
+    for mode in wanted:
+        module = lab.start(mode, tls=mode)
+        pool.register(mode, module.address, options=replace(OPTIONS, tls=module.tls))
+    good, plain, mutual = lab.start("good", tls=True), lab.start("plain"), lab.start("mutual", tls=TlsMode.MUTUAL)
+    pool.register("tls to plaintext", plain.address, options=replace(OPTIONS, tls=good.tls))
+    pool.register("plaintext to tls", good.address)
+    assert mutual.tls is not None
+    pool.register("no certificate", mutual.address, options=replace(OPTIONS, tls=tp.Tls(roots=mutual.tls.roots)))
+    pool.health_check()
+    assert {mode: now(pool, mode).cause for mode in wanted} == wanted
+    assert now(pool, "tls to plaintext").cause is Cause.TLS_NOT_EXPECTED
+    expected = now(pool, "plaintext to tls")
+    assert (expected.cause, expected.known) == (Cause.TLS_EXPECTED, Evidence.SEEN)
+    assert "speaks TLSv1.3" in expected.text
+    assert now(pool, "no certificate").cause is Cause.CLIENT_CERTIFICATE
+
+
+def test_a_recording_explains_the_same(pool: Pool, listen: Callable[..., socket.socket], tmp_path: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("http_proxy", "http://user:secret@127.0.0.1:1")
+    pool.register("http-module-v1", f"localhost:{closed_port(listen).partition(':')[2]}")
+    pool.health_check()
+    now(pool, "http-module-v1")
+    looked = pool.observations()
+    assert set(looked["subject"]) >= {Subject.RESOLVED, Subject.DNS, Subject.ENVIRONMENT}
+    assert "secret" not in looked.to_csv()
+    pool.save(tmp_path / "incident.parquet")
+    told = pool.explain("http-module-v1")
+    recorded = tp.open_recording(tmp_path / "incident.parquet")
+    assert list(recorded.observations()["text"]) == list(looked["text"])
+    again = recorded.explain("http-module-v1")
+    assert [finding.cause for finding in again.findings] == [finding.cause for finding in told.findings]
+    assert Cause.PROXY in [finding.cause for finding in again.findings]
+    assert recorded.options_of(tp.ModuleKey(None, "http-module-v1")) == OPTIONS
+    with pytest.raises(tp.UnknownModuleError, match="http-module-v1"):
+        recorded.explain("http-module-v2")
+
+
+def test_a_closed_pool_explains_from_its_record(pool: Pool) -> None:
+    pool.register("http-module-v1", "127.0.0.1:1")
+    pool.close()
+    assert [finding.cause for finding in pool.explain("http-module-v1").findings] == [Cause.TAKEN_AWAY]
+
+
+def test_messages_and_deadlines(pool: Pool, lab: Lab, serve: Callable[[Handler], str]) -> None:
+    module = lab["plain"] if "plain" in lab else lab.start("plain")
+    pool.register("http-module-v1", module.address)
+    with pytest.raises(tp.MessageTooLargeError):
+        pool.send("http-module-v1", payload=b"x" * (5 << 20))
+    explanation = pool.explain("http-module-v1")
+    assert [finding.cause for finding in explanation.findings] == [Cause.MESSAGE_TOO_LARGE]
+    assert "4,194,304" in explanation.findings[0].text
+    pool.register("silent", serve(say_nothing))
+    with pytest.raises(tp.SendTimeoutError):
+        pool.send("silent", timeout=0.2, wait_for_ready=True)
+    assert Cause.DEADLINE in [finding.cause for finding in pool.explain("silent").findings]
+
+
+# What happens to connections; slow, since keepalives and ages take their time
+
+
+def under_a_call(pool: Pool, name: str, act: Callable[[], object], delay: float = 5.0) -> None:
+    """Do something while a call is under way."""
+    with ThreadPoolExecutor(1) as threads:
+        pool.wait(name, timeout=10)
+        call = threads.submit(pool.send, name, payload=json.dumps({"delay": delay}))
+        pool.send(name)  # answered, so the server has heard of the slow one, which came before
+        time.sleep(0.1)
+        act()
+        with suppress(tp.SendError):
+            call.result()
+
+
+def causes(pool: Pool, name: str) -> dict[Cause, Finding]:
+    return {finding.cause: finding for finding in pool.explain(name).findings}
+
+
+@pytest.mark.slow
+def test_a_killed_a_frozen_and_a_stopped_module(pool: Pool, lab: Lab) -> None:
+    for name in ("victim", "cold", "leaving"):
+        pool.register(name, lab.start(name).address)
+    under_a_call(pool, "victim", lab["victim"].kill)
+    assert causes(pool, "victim")[Cause.LOST].known is Evidence.SEEN
+    pool.health_check()
+    assert now(pool, "victim").cause is Cause.KILLED
+    under_a_call(pool, "cold", lab["cold"].freeze)
+    frozen = causes(pool, "cold")[Cause.FROZEN]
+    assert (frozen.now, frozen.known) == (True, Evidence.SEEN)
+    assert "no answer to keepalive (sent after 1 s, lost after 0.5 s more)" in frozen.text
+    pool.health_check()
+    pool.wait("cold", tp.State.TRANSIENT_FAILURE, timeout=10)
+    assert Cause.FROZEN in causes(pool, "cold")
+    lab["cold"].thaw()
+    pool.wait("cold", timeout=10)
+    (frozen,) = (finding for finding in pool.explain("cold").findings if finding.cause is Cause.FROZEN)
+    assert (frozen.now, frozen.known) == (False, Evidence.SEEN)
+    under_a_call(pool, "leaving", lambda: lab["leaving"].stop(grace=0.3))
+    assert Cause.DRAINED in causes(pool, "leaving")
+
+
+def grpc_server(port_of: Callable[..., socket.socket], options: list[tuple[str, int]]) -> tuple[grpc.Server, str]:
+    server = grpc.server(ThreadPoolExecutor(4), options=options)
+
+    def wait(request: bytes, _: object) -> bytes:
+        time.sleep(float(request or b"0"))
+        return b""
+
+    handlers: dict[str, Any] = {"Wait": grpc.unary_unary_rpc_method_handler(wait)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test", handlers),))
+    listener = port_of()
+    address = f"127.0.0.1:{listener.getsockname()[1]}"
+    listener.close()
+    server.add_insecure_port(address)
+    server.start()
+    return server, address
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("balancing", ["pick_first", "round_robin"])
+def test_connections_that_reach_their_age_are_recycled(pool: Pool, listen: Callable[..., socket.socket], balancing: Any) -> None:
+    ages = [("grpc.max_connection_age_ms", 700), ("grpc.max_connection_age_grace_ms", 300)]
+    server, address = grpc_server(listen, ages)
+    pool.register("http-module-v1", address, options=replace(OPTIONS, load_balancing=balancing))
+    call = pool["http-module-v1"].unary_unary("/test/Wait")
+    until = time.monotonic() + 4
+    while time.monotonic() < until:
+        call(b"0.02", timeout=5)
+    found = causes(pool, "http-module-v1")
+    assert Cause.FLAPPING not in found
+    assert found[Cause.RECYCLED].now
+    with pytest.raises(grpc.RpcError, match="max connection age"):
+        call(b"4", timeout=10)
+    assert causes(pool, "http-module-v1")[Cause.RECYCLED].known is Evidence.SEEN
+    server.stop(0).wait()
+
+
+@pytest.mark.slow
+def test_too_many_pings(pool: Pool, listen: Callable[..., socket.socket]) -> None:
+    strict = [("grpc.http2.min_ping_interval_without_data_ms", 60_000), ("grpc.keepalive_permit_without_calls", 0)]
+    server, address = grpc_server(listen, [*strict, ("grpc.http2.max_ping_strikes", 1)])
+    often = replace(OPTIONS, load_balancing="round_robin", keepalive=tp.Keepalive(time=1.0, timeout=1.0))
+    pool.register("http-module-v1", address, options=often)
+    pool.wait("http-module-v1", timeout=5)
+    until = time.monotonic() + 12
+    while Cause.TOO_MANY_PINGS not in causes(pool, "http-module-v1") and time.monotonic() < until:
+        time.sleep(0.2)
+    assert causes(pool, "http-module-v1")[Cause.TOO_MANY_PINGS].known is Evidence.INFERRED
+    server.stop(0).wait()

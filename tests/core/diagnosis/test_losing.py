@@ -1,0 +1,126 @@
+"""Why connections were lost, from real stories of grpcio 1.85.1: times and words as recorded."""
+
+from tests.core.diagnosis.conftest import IDLE, C, R, Recorded, S, T, at
+from tinypool_nb.core.codes import Code
+from tinypool_nb.core.diagnosis.causes import Cause, Gravity
+from tinypool_nb.core.events import Evidence
+from tinypool_nb.core.options import Backoff, Keepalive, PoolOptions
+
+ROUND_ROBIN = PoolOptions(load_balancing="round_robin", backoff=Backoff(initial=0.3, maximum=1.0))
+
+
+def connected() -> Recorded:
+    return Recorded().walk((0, IDLE), (0.001, C), (0.002, R)).connected(0.001, 0.002)
+
+
+def test_a_ping_timeout_is_a_frozen_peer() -> None:
+    record = connected().walk((1.605, IDLE)).call(0.003, 1.606, Code.UNAVAILABLE, "Stream removed (ping timeout)")
+    frozen, idle = record.diagnosis(3).findings
+    assert (frozen.cause, frozen.now, frozen.known, frozen.gravity) == (Cause.FROZEN, True, Evidence.SEEN, Gravity.BROKEN)
+    assert frozen.text == ("http-module-v1 is frozen, connected for 1.6 s: no answer to keepalive (sent after 1 s, lost after 0.5 s more).")
+    assert idle.cause is Cause.IDLE
+    back = record.walk((5, C), (5.1, R)).diagnosis(6).findings
+    assert [(finding.cause, finding.until) for finding in back] == [(Cause.FROZEN, at(5.1))]
+    assert back[0].text.endswith("; it was back after 3.5 s.")
+
+
+def test_a_process_that_ended_under_a_call() -> None:
+    record = connected().walk((0.507, IDLE)).call(0.003, 0.506, Code.UNAVAILABLE, "Stream removed (Socket closed)")
+    lost, _ = record.diagnosis(2).findings
+    assert (lost.cause, lost.known, lost.now) == (Cause.LOST, Evidence.SEEN, True)
+    assert "socket error (Stream removed (Socket closed))" in lost.text
+
+
+def test_a_loss_that_no_call_told_of() -> None:
+    lost, idle = connected().walk((0.507, IDLE)).diagnosis(2).findings
+    assert (lost.cause, lost.known, idle.cause) == (Cause.LOST, Evidence.INFERRED, Cause.IDLE)
+    assert "nobody told why" in lost.text
+
+
+def test_a_graceful_stop_that_cut_a_call_off_is_drained() -> None:
+    record = connected().walk((0.204, IDLE)).call(0.004, 0.506, Code.UNAVAILABLE, "Cancelling all calls")
+    drained = next(finding for finding in record.diagnosis(2).findings if finding.cause is Cause.DRAINED)
+    assert (drained.gravity, drained.until) == (Gravity.NOTE, at(0.204))
+    assert "once a call outlived its grace" in drained.text
+
+
+def test_a_goaway_that_a_call_told_of() -> None:
+    reason = "Stream removed (GOAWAY received; Error code: 0; Debug Text: graceful_stop)"
+    record = connected().walk((0.204, IDLE)).call(0.004, 0.21, Code.UNAVAILABLE, reason)
+    assert Cause.DRAINED in [finding.cause for finding in record.diagnosis(2).findings]
+
+
+AGES = (0.702, 0.755, 0.707, 0.717)
+"""Lives of connections to a server with a max connection age of 0.7 s, as recorded."""
+
+
+def aging(record: Recorded, *, away: float = 0.002) -> tuple[Recorded, float]:
+    time = 0.0
+    for age in AGES:
+        record.walk((time, C), (time + 0.001, R)).connected(time, time + 0.001)
+        record.walk((time + age, IDLE))
+        time += age + away
+    record.walk((time, C), (time + 0.001, R)).connected(time, time + 0.001)
+    return record, time
+
+
+def test_connections_of_one_age_are_recycled_and_not_flapping() -> None:
+    record, end = aging(Recorded())
+    (recycled,) = record.diagnosis(end + 0.5).findings
+    assert (recycled.cause, recycled.known, recycled.gravity, recycled.now) == (Cause.RECYCLED, Evidence.INFERRED, Gravity.NOTE, True)
+    assert "after about 0.71 s (4 times)" in recycled.text
+    assert "no call failed by it" in recycled.text
+    assert record.diagnosis(end + 0.5).verdict == "nothing wrong"
+
+
+def test_a_call_that_outlived_the_age_says_so() -> None:
+    record, end = aging(Recorded())
+    record.call(end - AGES[-1], end + 0.3, Code.UNAVAILABLE, "max connection age")
+    (recycled,) = (finding for finding in record.diagnosis(end + 0.5).findings if finding.cause is Cause.RECYCLED)
+    assert recycled.known is Evidence.SEEN
+    assert "1 call that outlived the grace ended with it" in recycled.text
+
+
+def test_what_was_recycled_long_ago_is_past() -> None:
+    record, end = aging(Recorded())
+    (recycled,) = record.diagnosis(end + 60).findings
+    assert not recycled.now
+
+
+def test_lives_of_all_lengths_are_flapping_with_rate_and_period() -> None:
+    record = Recorded()
+    for start, end in ((0, 3), (5, 6), (10, 14), (15, 15.5), (20, 24)):
+        record.walk((start, C), (start + 0.1, R), (end, IDLE)).connected(start, start + 0.1)
+    record.walk((25, C), (25.1, R))
+    (flapping,) = record.diagnosis(27).findings
+    assert (flapping.cause, flapping.gravity, flapping.now) == (Cause.FLAPPING, Gravity.TROUBLE, True)
+    assert "5 connections were lost within 21 s, one each 5.5 s, 11 a minute" in flapping.text
+    assert not record.diagnosis(200).findings[0].now
+
+
+def test_too_many_pings_by_the_words_of_a_call() -> None:
+    reason = "Stream removed (GOAWAY received; Error code: 11; Debug Text: too_many_pings)"
+    record = connected().walk((2.0, IDLE)).call(0.1, 2.0, Code.UNAVAILABLE, reason)
+    pings = next(finding for finding in record.diagnosis(3).findings if finding.cause is Cause.TOO_MANY_PINGS)
+    assert (pings.known, pings.gravity) == (Evidence.SEEN, Gravity.TROUBLE)
+    assert "PermitWithoutStream" in pings.advice
+
+
+def test_too_many_pings_by_lives_that_double() -> None:
+    """gRPC's own server lets calls end well, so nobody tells; but core pings half as often after each complaint."""
+    options = PoolOptions(load_balancing="round_robin", keepalive=Keepalive(time=1.0, timeout=1.0))
+    record = Recorded(options=options).walk((0, IDLE), (0.001, C), (0.002, R), (3.006, C), (3.006, R), (9.01, C), (9.011, R))
+    (pings,) = record.diagnosis(12).findings
+    assert (pings.cause, pings.known) == (Cause.TOO_MANY_PINGS, Evidence.INFERRED)
+    assert "3 s, 6 s: twice as long each time" in pings.text
+
+
+def test_failed_attempts_after_a_loss_tell_more_than_the_loss() -> None:
+    reason = "UNKNOWN: ipv4:127.0.0.1:21500: Failed to connect to remote host: Connection refused"
+    record = connected().walk((5, IDLE), (5.1, C), (5.2, T, reason)).failed(5.1, 5.2, reason)
+    assert [finding.cause for finding in record.diagnosis(5.3).findings] == [Cause.KILLED, Cause.BACKOFF]
+
+
+def test_closing_the_pool_is_no_loss() -> None:
+    (taken,) = connected().walk((5, S)).marked(4.9, "unregister").diagnosis(6).findings
+    assert (taken.cause, taken.evidence[0].text) == (Cause.TAKEN_AWAY, "unregister")

@@ -1,0 +1,149 @@
+"""What a module is doing now, where that looks like a fault to somebody who does not know gRPC: it waits, it is idle, it is held."""
+
+from collections.abc import Iterator
+from itertools import zip_longest
+
+from tinypool_nb.core.diagnosis.case import Case, of_attempt, of_mark, of_observation, of_transition
+from tinypool_nb.core.diagnosis.causes import Cause
+from tinypool_nb.core.diagnosis.findings import Finding, Reference
+from tinypool_nb.core.diagnosis.wording import clock_text, seconds_text
+from tinypool_nb.core.events import Evidence, MarkKind, Subject
+from tinypool_nb.core.forecast import Doing, Forecast, forecast
+from tinypool_nb.core.keys import ModuleKey
+from tinypool_nb.core.spelling import verb_line
+from tinypool_nb.core.states import State
+from tinypool_nb.core.telling import counted
+
+SECOND = 1_000_000_000
+
+
+def findings(case: Case) -> Iterator[Finding]:
+    """What it does now, and where the record has gaps."""
+    yield from _gaps(case)
+    if case.opening is None:
+        return
+    if case.neighbours and case.state is not State.SHUTDOWN:
+        yield _shared(case)
+    doing = _forecast(case)
+    match doing.doing:
+        case Doing.HELD:
+            yield _held(case)
+        case Doing.WAITING:
+            yield _waiting(case, doing)
+        case Doing.TRYING:
+            yield _trying(case, doing)
+        case Doing.ASLEEP:
+            yield _idle(case)
+        case Doing.CLOSED:
+            yield _taken_away(case)
+
+
+def _forecast(case: Case) -> Forecast:
+    assert case.opening is not None
+    attempts = [row for row in case.attempts if row.channel == case.channel]
+    held = any(row.value for row in case.observed(Subject.HELD))
+    return forecast(case.opening.state, case.opening.time, attempts, case.options.backoff, case.now, held=held)
+
+
+def _present(case: Case, cause: Cause, text: str, advice: str, *more: Reference) -> Finding:
+    assert case.opening is not None
+    rows = (of_transition(case.opening), *more)
+    return Finding(case.key, cause, text, tuple(sorted(set(rows), key=lambda row: row.time)), advice, case.opening.time, None)
+
+
+def _waiting(case: Case, doing: Forecast) -> Finding:
+    assert case.opening is not None
+    if doing.next is None:
+        text, known = f"{case.key} waits out gRPC's backoff; the attempt that it follows has left the record.", Evidence.INFERRED
+    else:
+        first, last = ((at - case.now) / SECOND for at in doing.next)
+        window = f"between {clock_text(doing.next.earliest)} and {clock_text(doing.next.latest)} UTC"
+        soon = f"in at most {seconds_text(last)}" if first <= 0 else f"in {seconds_text(first)} to {seconds_text(last)}"
+        text = f"{case.key} waits out gRPC's backoff after attempt {doing.attempt}: the next one starts {window}, {soon}."
+        known = Evidence.INFERRED
+    advice = f"Nothing, or {verb_line('reconnect', case.key)}, which tries at once: a call does not cut the wait short."
+    rows = tuple(_last_failure(case)) or (of_transition(case.opening),)
+    return Finding(case.key, Cause.BACKOFF, text, rows, advice, case.opening.time, None, known)
+
+
+def _trying(case: Case, doing: Forecast) -> Finding:
+    since = case.now if doing.since is None else doing.since
+    number = f"attempt {doing.attempt}" if doing.attempt else "an attempt"
+    text = f"{case.key} is connecting: {number} has been under way for {seconds_text(max(0, case.now - since) / SECOND)}"
+    if doing.next is not None:
+        text += f" and is given up at {clock_text(doing.next.latest)} UTC at the latest"
+    return _present(case, Cause.CONNECTING, f"{text}.", "Wait for it: pool.wait(name), or await pool.until(name).", *_last_failure(case))
+
+
+def _last_failure(case: Case) -> list[Reference]:
+    failed = [row for row in case.failed if row.channel == case.channel]
+    return [of_attempt(failed[-1])] if failed else []
+
+
+def _held(case: Case) -> Finding:
+    rows = [of_observation(row) for row in case.observed(Subject.HELD)]
+    marks = [of_mark(row) for row in case.marks if row.kind is MarkKind.ACTION and row.text.startswith("hold")]
+    text = f"{case.key} is held: it connects only when an attempt is asked for, one at a time."
+    return _present(
+        case, Cause.HELD, text, "hold.attempt() tries once, hold.release() lets gRPC connect by itself again.", *rows, *marks[-1:]
+    )
+
+
+def _idle(case: Case) -> Finding:
+    never = not case.readies and not case.attempts
+    if never:
+        text = f"{case.key} is IDLE on purpose: nobody has called it yet, and gRPC connects at the first call."
+    else:
+        text = f"{case.key} is IDLE: its connection ended, and with pick_first gRPC connects again only at the next call."
+    advice = "Nothing: its next call connects it. pool.health_check() asks whatever is not READY to connect."
+    return _present(case, Cause.IDLE, text, advice)
+
+
+def _taken_away(case: Case) -> Finding:
+    marks = [row for row in case.marks if row.kind is not MarkKind.NOTE and row.text.startswith(("unregister", "removed", "close"))]
+    text = f"{case.key} is not in the pool any more: it was unregistered, or the pool was closed."
+    return _present(case, Cause.TAKEN_AWAY, text, "Register it again to use it.", *map(of_mark, marks[-1:]))
+
+
+def _gaps(case: Case) -> Iterator[Finding]:
+    gaps = [(row, after) for row, after in zip_longest(case.own, case.own[1:]) if row.evidence is Evidence.GAP]
+    if not gaps:
+        return
+    _, last = gaps[-1]
+    seconds = sum((case.now if after is None else after.time) - row.time for row, after in gaps) / SECOND
+    text = (
+        f"Nobody knows what {case.key} did for {seconds_text(max(seconds, 0.0))} in all ({counted(len(gaps), 'gap')}): "
+        "its events came so fast that gRPC core overwrote them before they could be read, so what is said here may lack something."
+    )
+    advice = "PoolOptions(observer_share=...) lets the observer read more often."
+    references = tuple(of_transition(row) for row, _ in gaps[-3:])
+    yield Finding(case.key, Cause.GAP, text, references, advice, gaps[0][0].time, None if last is None else last.time, Evidence.GAP)
+
+
+def _shared(case: Case) -> Finding:
+    assert case.opening is not None
+    others = ", ".join(map(str, case.neighbours[:3])) + (", …" if len(case.neighbours) > 3 else "")
+    they = "both" if len(case.neighbours) == 1 else "all"
+    text = f"{case.key} shares its address {case.address} with {others}: {they} reach the same server, by connections of their own."
+    born = next((row for row in case.own if row.channel == case.channel), None)
+    marks = [row for row in case.marks if row.kind in {MarkKind.ACTION, MarkKind.DISCOVERY} and case.address in row.text]
+    row = of_mark(marks[-1]) if marks else of_transition(case.opening if born is None else born)
+    advice = "Is it meant? Two names for one server are fine; an address that was copied by mistake is not."
+    return Finding(case.key, Cause.SHARED_ADDRESS, text, (row,), advice, row.time, None)
+
+
+def neighbours(addresses: dict[ModuleKey, frozenset[tuple[str, int]]]) -> dict[ModuleKey, tuple[ModuleKey, ...]]:
+    """Of each module the others that lead to one of its endpoints.
+
+    >>> one, two = ModuleKey(None, "one"), ModuleKey(None, "two")
+    >>> neighbours({one: frozenset({("localhost", 1)}), two: frozenset({("localhost", 1), ("b", 2)})})[one]
+    (ModuleKey(namespace=None, name='two'),)
+    """
+    at: dict[tuple[str, int], list[ModuleKey]] = {}
+    for key, places in addresses.items():
+        for place in places:
+            at.setdefault(place, []).append(key)
+    return {
+        key: tuple(dict.fromkeys(other for place in sorted(places) for other in at[place] if other != key))
+        for key, places in addresses.items()
+    }

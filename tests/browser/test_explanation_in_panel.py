@@ -54,8 +54,8 @@ def test_choosing_a_module_shows_its_explanation(open_notebook: "OpenNotebook") 
     for theme in ("light", "dark") if folder else ():
         notebook.set_theme(theme)
         notebook.page.wait_for_timeout(500)
-        why.screenshot(path=Path(folder or "") / f"why-{theme}.png")
-        notebook.page.screenshot(path=Path(folder or "") / f"page-{theme}.png")
+        (Path(folder or "") / f"why-{theme}.png").write_bytes(why.screenshot())
+        (Path(folder or "") / f"page-{theme}.png").write_bytes(notebook.page.screenshot())
 
     notebook.cell(2).locator(".jp-InputPrompt").click()
     notebook.run()

@@ -14,6 +14,7 @@ from tinypool_nb.core.states import State
 from tinypool_nb.journal.cases import cases
 from tinypool_nb.journal.journal import Journal
 from tinypool_nb.notebook.explanation import Explanation
+from tinypool_nb.notebook.record import Record
 from tinypool_nb.views import explanations
 
 SECOND = 1_000_000_000
@@ -87,3 +88,11 @@ def test_an_explanation_displays_itself_and_is_a_frame() -> None:
     assert list(frame["cause"]) == [finding.cause for finding in explanation.findings]
     assert frame["until"].isna().all()
     assert frame["evidence"].str.contains("attempts 1970-01-01 00:00:03.000  failed at", regex=False).all()
+
+
+def test_settings_that_nobody_knows_do_not_keep_a_recording_from_being_explained() -> None:
+    journal = Journal()
+    channel = ChannelIdentity(1, ModuleKey(None, "http-module-v1"), "127.0.0.1:50051", 1)
+    journal.append(Transition(journal.clock.now(), channel, None, State.IDLE, "", Evidence.SEEN))
+    for odd in ({"keepalive": {"colour": 1}}, {"backoff": {"initial": "soon"}}, {"load_balancing": "mine"}):
+        assert Record(journal, {"options": odd}).explain("http-module-v1").diagnosis.verdict == "nothing wrong: idle"

@@ -159,7 +159,8 @@ def _look(diagnosis: Diagnosis) -> str:
 
 
 def _where(diagnosis: Diagnosis) -> str:
-    state = "state unknown" if diagnosis.state is None else str(diagnosis.state)
+    unknown = "state unknown" if diagnosis.address else "no connection"
+    state = unknown if diagnosis.state is None else str(diagnosis.state)
     address = cut(one_line(diagnosis.address), 200)
     return f"{state}{f' at {address}' if address else ''}, as of {times_text(np.array([diagnosis.now]), 's')[0]} UTC"
 

@@ -124,3 +124,22 @@ def test_failed_attempts_after_a_loss_tell_more_than_the_loss() -> None:
 def test_closing_the_pool_is_no_loss() -> None:
     (taken,) = connected().walk((5, S)).marked(4.9, "unregister").diagnosis(6).findings
     assert (taken.cause, taken.evidence[0].text) == (Cause.TAKEN_AWAY, "unregister")
+
+
+def test_what_was_done_in_the_lab_is_no_recycling() -> None:
+    record = Recorded()
+    for start in (0, 10, 20):
+        record.walk((start, C), (start + 0.1, R), (start + 5, IDLE)).connected(start, start + 0.1).marked(start + 4.9, "lab: kill")
+    found = record.diagnosis(26).findings
+    assert Cause.RECYCLED not in [finding.cause for finding in found]
+    assert "lab: kill" in [row.text for finding in found for row in finding.evidence]
+
+
+def test_a_connection_that_could_not_be_made_again_at_once_was_not_recycled() -> None:
+    reason = "UNKNOWN: ipv4:127.0.0.1:21500: Failed to connect to remote host: Connection refused"
+    record = Recorded()
+    for start in (0, 10):
+        record.walk((start, C), (start + 0.1, R), (start + 5, IDLE), (start + 5.1, C), (start + 5.2, T, reason))
+        record.connected(start, start + 0.1).failed(start + 5.1, start + 5.2, reason)
+    record.walk((20, R)).connected(19.9, 20)
+    assert Cause.RECYCLED not in [finding.cause for finding in record.diagnosis(21).findings]

@@ -103,10 +103,7 @@ UNREACHED = Source("RFC 1122, hosts: unreachable and timed out", "https://www.rf
 UNIX = Source("unix(7), sockets on one machine", "https://man7.org/linux/man-pages/man7/unix.7.html")
 LOAD_BALANCING = Source("gRPC load balancing", f"{_GRPC}/load-balancing.md")
 DEADLINES = Source("grpc.io, Deadlines", "https://grpc.io/docs/guides/deadlines/")
-WAIT_FOR_READY = Source("gRPC wait for ready", f"{_GRPC}/wait-for-ready.md")
 PROXIES = Source("gRFC A1, HTTP CONNECT proxies", f"{_GRFC}/A1-http-connect-proxy-support.md")
-PICK_FIRST = Source("gRFC A62, pick_first: sticky TRANSIENT_FAILURE", f"{_GRFC}/A62-pick-first.md")
-TINYMODULE = Source("The TinyModule resource", "https://tinysystems.io/docs")
 
 CAUSES: Mapping[Cause, About] = MappingProxyType(
     {

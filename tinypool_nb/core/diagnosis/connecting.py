@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from tinypool_nb.core.addresses import Scheme, parse_address
 from tinypool_nb.core.diagnosis.case import Case, of_attempt, of_observation, of_transition, spread
 from tinypool_nb.core.diagnosis.causes import Cause
 from tinypool_nb.core.diagnosis.findings import Finding, Reference
@@ -14,7 +13,6 @@ from tinypool_nb.core.events import Attempt, Evidence, Outcome, Subject, Transit
 from tinypool_nb.core.failures import shown_reason
 from tinypool_nb.core.states import State
 from tinypool_nb.core.tls import Transport
-from tinypool_nb.errors import AddressError
 
 AT_MOST = 3
 """Runs that are over and are still told, the last ones."""
@@ -286,12 +284,3 @@ _TELL: Mapping[Cause, Callable[[Run], _Told]] = {
     Cause.HANGS_UP: _hangs_up,
     Cause.FAILS: _fails,
 }
-
-
-def is_name(address: str) -> bool:
-    """Whether the address is a name that DNS resolves."""
-    try:
-        parsed = parse_address(address)
-    except AddressError:
-        return False
-    return parsed.scheme is Scheme.DNS

@@ -17,7 +17,6 @@ class RowOf(StrEnum):
     CALLS = "calls"
     MARKS = "marks"
     OBSERVATIONS = "observations"
-    MODULES = "modules"
 
 
 class Reference(NamedTuple):

@@ -6,17 +6,17 @@ none, the lengths of the connections' lives and what came after them tell, and t
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from statistics import median
 
-from tinypool_nb.core.diagnosis.case import Case, of_call, of_transition, spread
+from tinypool_nb.core.diagnosis.case import Case, of_call, of_mark, of_transition, spread
 from tinypool_nb.core.diagnosis.causes import Cause
 from tinypool_nb.core.diagnosis.findings import Finding, Reference
 from tinypool_nb.core.diagnosis.wording import seconds_text, times_text
 from tinypool_nb.core.disconnections import NEAR, UNKNOWN_ERROR, disconnect_error
-from tinypool_nb.core.events import Call, Evidence, Transition
+from tinypool_nb.core.events import Call, Evidence, Mark, MarkKind, Transition
 from tinypool_nb.core.failures import shown_reason
 from tinypool_nb.core.folding import DISCONNECTED
 from tinypool_nb.core.states import State
@@ -35,9 +35,13 @@ FLAPPING_WITHIN = 600_000_000_000
 ALIKE = 1.35
 """How much longer the longest of several lives may be than the shortest, to be of one length: servers jitter a connection's age by 10 % up
 and down (gRFC A9), and a machine under load adds to it."""
+SECOND = 1_000_000_000
+LAB = "lab: "
+"""How the marks begin that the lab makes of what is done to its servers."""
+JUST_BEFORE = 2 * SECOND
+"""Nanoseconds before a loss within which an act in the lab is its cause, by all likelihood."""
 TIMED_OUT = "connection timed out"
 """What gRFC A94 calls it where a keepalive was not answered."""
-SECOND = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +58,10 @@ class Loss:
     """The calls that broke with it."""
     error: str
     """Why, in the words of gRFC A94; "unknown" if nothing told."""
+    act: Mark | None
+    """What somebody did to the module's server in the lab just before."""
+    refused: bool
+    """Whether an attempt failed before it was back."""
 
     @property
     def life(self) -> float | None:
@@ -62,8 +70,9 @@ class Loss:
 
     @property
     def references(self) -> tuple[Reference, ...]:
-        """Its row, and the calls that told."""
-        return tuple(sorted((of_transition(self.row), *(of_call(call) for call in self.told[:2])), key=lambda row: row.time))
+        """Its row, the calls that told, and what was done in the lab."""
+        rows = (of_transition(self.row), *(of_call(call) for call in self.told[:2]), *(of_mark(mark) for mark in (self.act,) if mark))
+        return tuple(sorted(rows, key=lambda row: row.time))
 
     def says(self, *words: str) -> bool:
         """Whether a call that broke with it, or its own reason, holds one of the words."""
@@ -86,9 +95,15 @@ def losses(case: Case) -> tuple[Loss, ...]:
             later = [call for call in outlived if call.start <= row.time < call.end - NEAR]
             told = tuple(call for call in (*near, *later) if call.channel == row.channel)
             back = next((after.time for after in case.own[place:] if after.state is State.READY), None)
-            found.append(Loss(row, began, back, told, _error(row, told)))
+            refused = any(row.time <= each.end <= (back or case.now) for each in case.failed)
+            found.append(Loss(row, began, back, told, _error(row, told), _act(case, row), refused))
             began = None
     return tuple(found)
+
+
+def _act(case: Case, row: Transition) -> Mark | None:
+    acts = (mark for mark in case.marks if mark.kind is MarkKind.ACTION and mark.text.startswith(LAB))
+    return next((mark for mark in acts if -NEAR <= row.time - mark.time <= JUST_BEFORE), None)
 
 
 def _error(row: Transition, told: Sequence[Call]) -> str:
@@ -134,7 +149,7 @@ def findings(case: Case, *, failing: bool) -> Iterator[Finding]:
 def _recycled(found: Sequence[Loss]) -> list[Loss]:
     """Connections that the server ended for their age: it said so, or they lived equally long, no call failed and they came back."""
     said = [loss for loss in found if loss.says(*AGED)]
-    quiet = [loss for loss in found if loss in said or (loss.error in {UNKNOWN_ERROR, "GOAWAY NO_ERROR"} and not loss.told)]
+    quiet = [loss for loss in found if loss in said or _in_silence(loss)]
     lives = [loss.life for loss in quiet if loss.life]
     alike = len(lives) >= 2 and max(lives) <= ALIKE * min(lives) and len(quiet) == len(found)
     if said:
@@ -142,6 +157,11 @@ def _recycled(found: Sequence[Loss]) -> list[Loss]:
         return [loss for loss in quiet if loss.life and (alike or loss in said or longest / ALIKE**2 <= loss.life <= longest)]
     came_back = [loss for loss in quiet if loss.back is not None]
     return list(quiet) if alike and len(came_back) >= len(quiet) - 1 and len(lives) >= 2 and min(lives) >= 0.2 else []
+
+
+def _in_silence(loss: Loss) -> bool:
+    """Whether it went as one that is ended on purpose goes: no call broke, nobody did it in the lab, and no attempt failed after it."""
+    return loss.error in {UNKNOWN_ERROR, "GOAWAY NO_ERROR"} and not loss.told and loss.act is None and not loss.refused
 
 
 def _throttled(case: Case, found: Sequence[Loss]) -> list[Loss]:
@@ -221,12 +241,10 @@ def _flapping(case: Case, burst: Sequence[Loss]) -> Finding:
         "Does the module crash and start again (see its restarts and its log), or does something between here and there cut connections?"
     )
     finding = _of_many(case, Cause.FLAPPING, (text, advice), burst, Evidence.SEEN)
-    quiet = (case.now - times[-1]) / SECOND
-    return finding if quiet <= 3 * max(gaps) else _ended(finding, burst[-1].back or times[-1])
-
-
-def _ended(finding: Finding, until: int) -> Finding:
-    return Finding(finding.key, finding.cause, finding.text, finding.evidence, finding.advice, finding.since, until, finding.known)
+    goes_on = (
+        (case.now - times[-1]) / SECOND <= 3 * max(gaps) and burst[-1].row.channel == case.channel and case.state is not State.SHUTDOWN
+    )
+    return replace(finding, until=None if goes_on else burst[-1].back or times[-1])
 
 
 def _one(case: Case, loss: Loss) -> Finding:
@@ -246,7 +264,8 @@ def _one(case: Case, loss: Loss) -> Finding:
         advice = "The process hangs, is stopped (SIGSTOP, a debugger), or packets to it are dropped in silence. Look at it on its machine."
         return _made(case, Cause.FROZEN, (text, advice), loss)
     if error == UNKNOWN_ERROR:
-        text = f"{case.key} lost its connection{life}; no call was under way, so nobody told why{back}."
+        why = "no call was under way, so nobody told why" if loss.act is None else f"just before, somebody did this to it: {loss.act.text}"
+        text = f"{case.key} lost its connection{life}; {why}{back}."
         known = Evidence.INFERRED
     else:
         known = Evidence.SEEN

@@ -50,6 +50,15 @@ def test_a_goaway_that_a_call_told_of() -> None:
     assert Cause.DRAINED in [finding.cause for finding in record.diagnosis(2).findings]
 
 
+def test_a_call_that_ended_well_after_the_loss_was_drained() -> None:
+    idle, drained = connected().walk((0.204, IDLE)).outlasted(0.1, 1.1).diagnosis(2).findings
+    assert idle.cause is Cause.IDLE
+    assert (drained.cause, drained.known, drained.gravity, drained.until) == (Cause.DRAINED, Evidence.INFERRED, Gravity.NOTE, at(0.204))
+    assert "1 call under way on it ended well after it" in drained.text
+    again = connected().walk((0.204, IDLE), (0.3, C), (0.4, R)).outlasted(0.1, 1.1).diagnosis(2)
+    assert [finding.cause for finding in again.findings] == [Cause.LOST]  # it may have been sent again, on the new connection
+
+
 AGES = (0.702, 0.755, 0.707, 0.717)
 """Lives of connections to a server with a max connection age of 0.7 s, as recorded."""
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.faults.conftest import OPTIONS, Scene, wait
 from tinypool_nb import AmbiguousModuleError, Lab, Pool
+from tinypool_nb.core.diagnosis.causes import Cause
 
 if TYPE_CHECKING:
     from tinypool_nb.discovery.discovery import Discovery
@@ -41,6 +42,7 @@ def test_api_server_down(scene: Scene) -> None:
     told = str(discovery.status)
     assert told.startswith("stale since ")
     assert scene.pool.send("web", wait_for_ready=True)
+    scene.nothing_wrong("web")
     scene.lab.api.restart()
     wait(lambda: discovery.status.synced)
     scene.saw(f"{told.partition(' UTC')[0]} UTC, while calls go on; then: {discovery.status}")
@@ -94,6 +96,10 @@ def test_malformed_addresses(scene: Scene) -> None:
     quarantined = dict.fromkeys(("nats", "blank", "huge"), "quarantined")
     assert states(scene) == {"web": "registered", "kept": "kept", "waits": "waiting", **quarantined}
     scene.saw(", ".join(f"{name}: {state}" for name, state in sorted(states(scene).items())))
+    scene.explains("waits", Cause.WAITING_FOR_ADDRESS, "its resource names no address yet")
+    scene.explains("kept", Cause.KEPT_ADDRESS, "stays at its last good address")
+    scene.explains("nats", Cause.QUARANTINED, "is quarantined by discovery, and not dialled")
+    assert "huge" in scene.pool.explain("huge").text()
     module.move()
     wait(lambda: scene.pool.connections().set_index("module")["address"]["web"] == module.address)
     scene.recovers("web")
@@ -111,3 +117,5 @@ def test_equal_names(scene: Scene) -> None:
     scene.saw(f"both rows: {', '.join(scene.pool)}; {ambiguous.value}")
     for name in tuple(scene.pool):
         assert scene.pool.send(name, wait_for_ready=True)
+        scene.explains(name, Cause.SHARED_ADDRESS, "both reach the same server")
+        scene.recovers(name)

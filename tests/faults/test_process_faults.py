@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.faults.conftest import OPTIONS, wait
-from tinypool_nb import Pool
+from tinypool_nb import Pool, UnknownModuleError
 
 if TYPE_CHECKING:
     from tests.faults.conftest import Scene
@@ -137,6 +137,7 @@ def test_a_watch_that_ends_at_once(scene: "Scene") -> None:
     assert scene.path(name) == ["IDLE", "CONNECTING", "READY"]
     started = int(scene.pool.sockets()["streams_started"].sum())
     assert started == 1
+    scene.nothing_wrong(name)
     scene.saw("READY once; one stream was ever opened, the call's own: nobody watches")
     scene.recovers(name)
 
@@ -151,6 +152,8 @@ def test_two_pools(scene: "Scene") -> None:
         assert list(other.connections()["module"]) == ["theirs"]
         assert set(other.transitions()["module"]) == {"theirs"}
         assert list(scene.pool.connections()["module"]) == ["web"]
+        with pytest.raises(UnknownModuleError):
+            scene.pool.explain("theirs")
         other.reconnect("theirs")
     assert scene.path(name) == ["IDLE", "CONNECTING", "READY"]
     scene.saw("each sees its own module; reconnecting one's leaves the other's alone")

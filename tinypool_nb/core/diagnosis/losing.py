@@ -267,7 +267,8 @@ def _one(case: Case, loss: Loss) -> Finding:
         return _made(case, Cause.DRAINED, (text, advice), loss)
     if error == UNKNOWN_ERROR and loss.outlasted:
         well = counted(len(loss.outlasted), "call")
-        text = f"{case.key} drained the connection{life}: {well} under way on it ended well after it, as where a server stops gracefully{back}."
+        how = f"{well} under way on it ended well after it, as where a server stops gracefully"
+        text = f"{case.key} drained the connection{life}: {how}{back}."
         return _made(case, Cause.DRAINED, (text, "Nothing: a graceful stop or restart."), loss, Evidence.INFERRED)
     if error == TIMED_OUT:
         keepalive = case.options.keepalive

@@ -5,11 +5,12 @@ VENV := .venv
 BIN  := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS     := $(VENV)/.tools
+DOCS      := $(VENV)/.docs
 
 # Processes that share the quick tests: most of these wait for something, so one more than a small machine has cores.
 WORKERS := 3
 
-.PHONY: help demo test test-all faults lint format bench pictures clean
+.PHONY: help demo test test-all faults lint format bench notebooks docs pictures clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +40,14 @@ format: $(TOOLS) ## lay the code out as `make lint` wants it
 bench: $(TOOLS) ## measure, and print the figures beside their bars
 	$(BIN)/python tests/benchmarks/run.py
 
-pictures: $(TOOLS) ## draw the README's picture of the panel anew
+notebooks: $(INSTALLED) ## execute the course into dist/notebooks
+	$(BIN)/tinypool-nb course --executed --out dist/notebooks
+
+docs: $(DOCS) ## build the documentation into dist/docs; a warning is an error
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -d dist/doctrees tinypool_nb/docs dist/docs
+	@echo "open dist/docs/index.html"
+
+pictures: $(TOOLS) ## draw the pictures of the README and of the documentation anew
 	$(BIN)/python tests/browser/pictures.py
 
 clean: ## remove the virtual environment and what tools left behind
@@ -54,6 +62,10 @@ $(INSTALLED): pyproject.toml | $(BIN)/python
 
 $(TOOLS): pyproject.toml $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+$(DOCS): pyproject.toml $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --editable . --group docs
 	@touch $@
 
 # A candidate must run: version managers leave commands behind that only print an error, and some systems ship Python without venv.

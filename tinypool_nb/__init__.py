@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tinypool_nb import course as course
     from tinypool_nb.channels.environment import grpc_logging as grpc_logging
     from tinypool_nb.channels.pool import ClientPool as ClientPool
     from tinypool_nb.channels.pooled import PooledChannel as PooledChannel
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tinypool_nb.errors import AddressError as AddressError
     from tinypool_nb.errors import AmbiguousModuleError as AmbiguousModuleError
     from tinypool_nb.errors import CallCancelledError as CallCancelledError
+    from tinypool_nb.errors import ExerciseError as ExerciseError
     from tinypool_nb.errors import ForkedPoolError as ForkedPoolError
     from tinypool_nb.errors import GrpcLoadedError as GrpcLoadedError
     from tinypool_nb.errors import GrpcVersionError as GrpcVersionError
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from tinypool_nb.errors import OptionsError as OptionsError
     from tinypool_nb.errors import PoolClosedError as PoolClosedError
     from tinypool_nb.errors import RecordingError as RecordingError
+    from tinypool_nb.errors import RecordingPathError as RecordingPathError
     from tinypool_nb.errors import ReportError as ReportError
     from tinypool_nb.errors import SendError as SendError
     from tinypool_nb.errors import SendTimeoutError as SendTimeoutError
@@ -59,6 +62,7 @@ if TYPE_CHECKING:
     from tinypool_nb.errors import WaitTimeoutError as WaitTimeoutError
     from tinypool_nb.errors import WireFormError as WireFormError
     from tinypool_nb.lab import Lab as Lab
+    from tinypool_nb.notebook.diagram import state_diagram as state_diagram
     from tinypool_nb.notebook.explanation import Explanation as Explanation
     from tinypool_nb.notebook.pool import Pool as Pool
     from tinypool_nb.notebook.pool import close_all as close_all
@@ -76,6 +80,7 @@ _HOMES = {
     "ClientPool": "tinypool_nb.channels.pool",
     "Code": "tinypool_nb.core.codes",
     "Evidence": "tinypool_nb.core.events",
+    "ExerciseError": "tinypool_nb.errors",
     "Explanation": "tinypool_nb.notebook.explanation",
     "Finding": "tinypool_nb.core.diagnosis.findings",
     "ForkedPoolError": "tinypool_nb.errors",
@@ -104,6 +109,7 @@ _HOMES = {
     "PooledChannel": "tinypool_nb.channels.pooled",
     "Record": "tinypool_nb.notebook.record",
     "RecordingError": "tinypool_nb.errors",
+    "RecordingPathError": "tinypool_nb.errors",
     "ReportError": "tinypool_nb.errors",
     "SendError": "tinypool_nb.errors",
     "SendTimeoutError": "tinypool_nb.errors",
@@ -119,6 +125,7 @@ _HOMES = {
     "grpc_logging": "tinypool_nb.channels.environment",
     "open_recording": "tinypool_nb.notebook.record",
     "pools": "tinypool_nb.notebook.pool",
+    "state_diagram": "tinypool_nb.notebook.diagram",
 }
 """Where each public name comes from."""
 
@@ -133,6 +140,7 @@ __all__ = [
     "ClientPool",
     "Code",
     "Evidence",
+    "ExerciseError",
     "Explanation",
     "Finding",
     "ForkedPoolError",
@@ -161,6 +169,7 @@ __all__ = [
     "PooledChannel",
     "Record",
     "RecordingError",
+    "RecordingPathError",
     "ReportError",
     "SendError",
     "SendTimeoutError",
@@ -173,9 +182,11 @@ __all__ = [
     "WaitTimeoutError",
     "WireFormError",
     "close_all",
+    "course",
     "grpc_logging",
     "open_recording",
     "pools",
+    "state_diagram",
 ]
 
 
@@ -187,6 +198,8 @@ def load_ipython_extension(shell: Any) -> None:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "course":  # a room by itself: tp.course.check(...)
+        return import_module("tinypool_nb.course")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

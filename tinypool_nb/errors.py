@@ -88,7 +88,7 @@ class HeldError(TinypoolError, RuntimeError):
     """A call was made on a module that is held and not READY, so that it connects to nobody. Ask for an attempt, or release it."""
 
     def __init__(self, module: str, state: str, reason: str = "") -> None:
-        last = f" (last failure: {reason})" if reason else ""
+        last = f" (last failure: {said(reason)})" if reason else ""
         super().__init__(
             f"module {shown(module)} is held and is {state}{last}, so the call was not sent: it would have made gRPC connect; "
             "hold.attempt() makes one attempt, hold.release() lets gRPC connect by itself"
@@ -130,7 +130,7 @@ class WaitTimeoutError(TinypoolError, TimeoutError):
     """A module did not reach a state in time. Look at the reason, or wait longer."""
 
     def __init__(self, module: str, wanted: str, timeout: float, state: str, reason: str = "") -> None:
-        last = f"; last failure: {reason}" if reason else ""
+        last = f"; last failure: {said(reason)}" if reason else ""
         super().__init__(f"{shown(module)} was not {wanted} within {timeout:g} s: it is {state}{last}")
         self.module = module
         self.wanted = wanted
@@ -216,6 +216,15 @@ class RecordingError(TinypoolError, ValueError):
         self.why = why
 
 
+class RecordingPathError(TinypoolError, FileExistsError):
+    """A recording was to be made where something is already. Record to another path, or say that it may be replaced."""
+
+    def __init__(self, path: object, why: str, advice: str) -> None:
+        super().__init__(f"cannot record to {shown(str(path), most=200)}: {why}; {advice}")
+        self.path = path
+        self.why = why
+
+
 class LabError(TinypoolError, RuntimeError):
     """A server of the lab did not do what was asked. The message carries what the server said."""
 
@@ -241,8 +250,16 @@ class NotSyncedError(TinypoolError, TimeoutError):
         self.status = status
 
 
+class ForwardError(TinypoolError):
+    """A module cannot be reached by port-forward. The message says why, and what leads to it instead."""
+
+
 class ReportError(TinypoolError, RuntimeError):
     """A notebook could not be executed or exported. The message names the cell and what it said."""
+
+
+class ExerciseError(TinypoolError, ValueError):
+    """The course has no such exercise, hint or notebook. The message names those that there are."""
 
 
 LONGEST_PATH = 4096
@@ -266,3 +283,14 @@ def shown(value: object, most: int = 80) -> str:
         return text
     size = f" ({len(value)} characters)" if isinstance(value, str) else ""
     return f"{text[: most - 1]}…{size}"
+
+
+def said(reason: str, most: int = 400) -> str:
+    """What somebody else says, on one line, for a message: cut to `most` characters, and escaped if any of it cannot be printed.
+
+    >>> said("two" + chr(10) + "lines")
+    'two lines'
+    """
+    text = " ".join(reason.split())
+    text = text if text.isprintable() else ascii(text)[1:-1]
+    return text if len(text) <= most else f"{text[: most - 1]}…"

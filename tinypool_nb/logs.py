@@ -1,7 +1,8 @@
 """Connection events through `logging`, with structured fields.
 
 The logger is `tinypool_nb.connections`. A transition is INFO, one into TRANSIENT_FAILURE or with a gap WARNING. The
-fields (module, address, generation, from, to, reason, evidence) stand in the record's attribute `tinypool`, as a dict.
+fields (module, address, generation, from, to, reason, evidence) stand in the record's attribute `tinypool`, as a dict. In the
+message they stand on one line, without what a terminal would obey; in the dict they are as they were said.
 
 Nothing is printed unless you ask for it:
 
@@ -13,6 +14,7 @@ Nothing is printed unless you ask for it:
 import logging
 
 from tinypool_nb.core.events import Transition
+from tinypool_nb.core.plain import on_one_line
 from tinypool_nb.core.states import State
 from tinypool_nb.journal.journal import Batch
 from tinypool_nb.journal.kinds import transition_events
@@ -43,7 +45,7 @@ def log_transition(transition: Transition) -> None:
     }
     level = logging.WARNING if transition.state in {State.TRANSIENT_FAILURE, None} else logging.INFO
     message = "%(module)s at %(address)s: %(from)s -> %(to)s" + (" (%(reason)s)" if transition.reason else "")
-    log.log(level, message, fields, extra={"tinypool": fields})
+    log.log(level, message, on_one_line(fields), extra={"tinypool": fields})
 
 
 def _text(state: State | None) -> str:

@@ -67,7 +67,7 @@ def _recording(journal: Journal) -> Iterator[Row]:
         path = Path(folder) / "bench.parquet"
         rows = journal.position().transitions
         yield "save, 1 million", _least(lambda: save(journal, path), 2), "s", None, ""
-        yield "recording, a transition (a transition a ms)", path.stat().st_size / rows, "B", None, "5.7 B plain; aim 3.6 B"
+        yield "recording, a transition (a transition a ms)", path.stat().st_size / rows, "B", 3.6, "5.7 B plain"
         yield "load, 1 million", _least(lambda: load(path), 2), "s", None, ""
 
 

@@ -1,4 +1,4 @@
-"""`make pictures`: draws what the README shows, by the package itself, in a real JupyterLab."""
+"""`make pictures`: draws what the README and the documentation show, by the package itself; the panel in a real JupyterLab."""
 
 import shutil
 import sys
@@ -11,8 +11,10 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.browser.conftest import IDLE, JupyterLab, Notebook, serving
 from tests.conftest import CHROMIUM_FLAGS
+from tinypool_nb.views.state_diagram import state_diagram_svg
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+DOCS = Path(__file__).parents[2] / "tinypool_nb" / "docs"
 CELLS = [
     """\
 import tinypool_nb as tp
@@ -47,7 +49,9 @@ await asyncio.sleep(4)
 
 
 def main() -> None:
-    """Draw the panel into notebooks/panel.png."""
+    """Draw the states into tinypool_nb/docs/states.svg and states-dark.svg, and the panel into notebooks/panel.png."""
+    (DOCS / "states.svg").write_text(state_diagram_svg() + "\n")
+    (DOCS / "states-dark.svg").write_text(state_diagram_svg(theme="dark") + "\n")
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder), Path(folder) / "home") as address, sync_playwright() as playwright:
         server = JupyterLab(address, Path(folder))
         chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=[*CHROMIUM_FLAGS])

@@ -12,6 +12,7 @@ from tinypool_nb.core.decisions import (
     Open,
     PutAway,
     Reconnect,
+    ReconnectLost,
     Register,
     Release,
     Retire,
@@ -32,6 +33,7 @@ commands = st.one_of(
     st.builds(Register, st.sampled_from(KEYS), st.sampled_from([ONE, TWO]), st.sampled_from(OPTIONS)),
     st.builds(Unregister, st.sampled_from(KEYS)),
     st.builds(Reconnect, st.sampled_from(KEYS)),
+    st.builds(ReconnectLost, st.sampled_from(KEYS), st.integers(1, 5), st.just("why")),
     st.builds(Hold, st.sampled_from(KEYS)),
     st.builds(TryOnce, st.sampled_from(KEYS)),
     st.builds(PutAway, st.sampled_from(KEYS), st.integers(1, 5), st.just("why")),
@@ -97,6 +99,19 @@ def test_reconnect_connects_at_once_and_keeps_the_address() -> None:
     _, (opened, _) = decide(table, Reconnect("http-module-v1"))
     assert isinstance(opened, Open)
     assert (opened.entry.address, opened.entry.options, opened.connect) == (ONE, OPTIONS[1], True)
+
+
+def test_a_lost_module_is_reconnected_unless_its_channel_was_replaced_or_is_held() -> None:
+    table, _ = decide(Table(), Register(KEYS[0], ONE, OPTIONS[1]))
+    after, (opened, told) = decide(table, ReconnectLost(KEYS[0], 1, "it listens again"))
+    assert isinstance(opened, Open)
+    assert (opened.entry.generation, opened.entry.options, opened.connect) == (2, OPTIONS[1], True)
+    assert told == Tell(KEYS[0], "reconnect: it listens again", "reconnect", "ok")
+    closed, _ = decide(table, Close())
+    for other in (after, HELD, closed, Table()):
+        again, (told,) = decide(other, ReconnectLost(KEYS[0], 1, "it listens again"))
+        assert isinstance(told, Tell)
+        assert (again, told.status) == (other, "unchanged")
 
 
 def test_close_is_for_good_and_quiet_the_second_time() -> None:

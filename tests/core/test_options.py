@@ -17,10 +17,12 @@ def test_the_page_s_defaults() -> None:
         "backoff": {"initial": 1.0, "maximum": 120.0, "min_connect_timeout": 20.0},
         "load_balancing": "pick_first",
         "tls": None,
+        "proxy": None,
         "drain": 30.0,
         "history": 5_000_000,
         "record_calls": True,
         "observer_share": 0.01,
+        "eager_reconnect": False,
     }
 
 
@@ -39,6 +41,7 @@ NO_SECONDS = (-1, math.nan, math.inf, True, "10", None, 10**9)
         *((PoolOptions, "load_balancing", value) for value in ("", "ROUND_ROBIN", "random", None, ["round_robin"])),
         *((PoolOptions, "history", value) for value in (0, 999, 10**9 + 1, 1e6, True, "many", None)),
         *((PoolOptions, "observer_share", value) for value in (0, -1, 1.1, math.nan, True, "1 %", None)),
+        *((PoolOptions, "eager_reconnect", value) for value in (1, 0, "yes", None)),
     ],
 )
 def test_what_cannot_be_honoured_is_refused_with_setting_value_and_rule(kind: Any, setting: str, value: object) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 import tinypool_nb as tp
@@ -110,6 +111,15 @@ def test_its_history_stands_on_the_timeline(pool: tp.Pool, server: ApiServer, di
         assert text in hovers
     pool.save(tmp_path / "incident.parquet")
     pd.testing.assert_frame_equal(tp.open_recording(tmp_path / "incident.parquet").marks(), pool.marks())
+
+
+def test_a_recording_knows_the_resources(pool: tp.Pool, server: ApiServer, discovery: Discovery, tmp_path: Path) -> None:
+    with pool.record(tmp_path / "recorded.parquet"):
+        server.put("nats", "nats://x")
+        until(lambda: len(pool.modules()) == 3)
+    pool.save(tmp_path / "saved.parquet")
+    for name in ("recorded", "saved"):
+        pd.testing.assert_frame_equal(tp.open_recording(tmp_path / f"{name}.parquet").modules(), pool.modules())
 
 
 def test_a_server_that_goes_and_comes_is_told_and_no_module_flickers(pool: tp.Pool, server: ApiServer, discovery: Discovery) -> None:
@@ -349,6 +359,11 @@ def test_no_secret_shows_anywhere(pool: tp.Pool, server: ApiServer, config: Path
     parts = [discovery, discovery.book, discovery.line, discovery._registry, pool._discoveries, pool]
     print(*map(repr, parts), pool.timeline().to_json(), pool._repr_mimebundle_(), pool.describe(), file=shown)
     pool.save(tmp_path / "incident.parquet")
+    with pool.record(tmp_path / "recorded.parquet") as recorder:
+        print(repr(recorder), recorder.status, file=shown)
+    for name in ("incident", "recorded"):  # compressed, no secret could be found in the bytes alone
+        stored = pq.read_table(tmp_path / f"{name}.parquet")
+        print(stored.to_pylist(), pq.read_metadata(tmp_path / f"{name}.parquet").metadata, file=shown)
     text = shown.getvalue()
     assert "is none of mine" in text
     assert [told_ for told_ in told(pool) if told_.startswith("refused: ") and "(403: " in told_] != []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tinypool_nb.widgets.joining import FOLDER, MAIN, in_order, joined
+from tinypool_nb.widgets.joining import FOLDER, MAIN, REPLAY, in_order, joined
 
 HERE = Path(__file__).parent
 
@@ -30,17 +30,20 @@ def test_the_scripts_own_tests(node: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_joined_they_are_one_module(node: str) -> None:
-    done = subprocess.run([node, "--input-type=module", "--check"], input=joined(), capture_output=True, text=True, timeout=60, check=False)
+@pytest.mark.parametrize("main", [MAIN, REPLAY])
+def test_joined_they_are_one_module(node: str, main: str) -> None:
+    done = subprocess.run(
+        [node, "--input-type=module", "--check"], input=joined(main), capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
 def test_every_script_is_used() -> None:
-    assert sorted(in_order(MAIN)) == sorted(file.name for file in FOLDER.glob("*.js"))
+    assert sorted({*in_order(MAIN), *in_order(REPLAY)}) == sorted(file.name for file in FOLDER.glob("*.js"))
 
 
 def test_nothing_is_read_as_markup_and_nothing_is_fetched() -> None:
-    script = joined()
+    script = joined() + joined(REPLAY)
     for forbidden in (
         "innerHTML",
         "outerHTML",

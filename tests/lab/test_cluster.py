@@ -297,6 +297,7 @@ def test_verbs_are_those_of_a_module_and_are_announced(cluster: Lab) -> None:
         lambda _: Lab(kubernetes="yes"),  # type: ignore[arg-type]
         lambda _: Kubernetes(bookmark_every=0),
         lambda _: Kubernetes(port=70_000),
+        lambda _: Kubernetes(cluster_names="yes"),  # type: ignore[arg-type]
     ],
 )
 def test_bad_settings_are_refused_at_the_door(cluster: Lab, act: Callable[[Lab], object]) -> None:
@@ -355,7 +356,13 @@ def test_secrets_stand_in_the_kubeconfig_alone_and_only_its_owner_can_read_it(cl
     path = Path(cluster.kubeconfig)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert sorted(file.name for file in path.parent.iterdir()) == ["journal", "kubeconfig"]
+    assert sorted(file.name for file in path.parent.iterdir()) == [
+        "journal",
+        "journal.pods",
+        "journal.services",
+        "kubeconfig",
+        "names.json",
+    ]
     operators = cluster.resources._token
     for process in psutil.Process().children(recursive=True):
         told = " ".join([*process.cmdline(), *process.environ().values()])

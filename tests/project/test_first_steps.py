@@ -21,7 +21,8 @@ FIRST_SCREEN = 25
 def test_every_dependency_has_a_lower_and_an_upper_bound() -> None:
     project = PYPROJECT["project"]
     extras = [requirement for extra in project["optional-dependencies"].values() for requirement in extra]
-    requirements = [*project["dependencies"], *extras, *PYPROJECT["dependency-groups"]["dev"], *PYPROJECT["build-system"]["requires"]]
+    grouped = [requirement for group in PYPROJECT["dependency-groups"].values() for requirement in group if isinstance(requirement, str)]
+    requirements = [*project["dependencies"], *extras, *grouped, *PYPROJECT["build-system"]["requires"]]
     assert [requirement for requirement in requirements if not re.fullmatch(r"[\w-]+>=[\d.]+(,!=[\d.]+)*,<[\d.]+", requirement)] == []
     assert project["requires-python"] == ">=3.11"
 
@@ -32,31 +33,34 @@ def test_the_two_commands_stand_in_the_readme_s_first_screen() -> None:
     assert "make test" in screen
 
 
-def test_the_demo_s_notebook_is_part_of_every_installation() -> None:
+def test_every_notebook_is_part_of_every_installation() -> None:
     included = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert included == {f"notebooks/{NOTEBOOK}": f"tinypool_nb/notebooks/{NOTEBOOK}"}
-    assert (ROOT / "notebooks" / NOTEBOOK).is_file()
+    names = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+    assert NOTEBOOK in names
+    assert included == {f"notebooks/{name}": f"tinypool_nb/notebooks/{name}" for name in names}
 
 
 @pytest.mark.parametrize(
-    ("target", "last", "tools"),
+    ("target", "last", "groups"),
     [
-        ("demo", "tinypool-nb demo", False),
-        ("test", 'python -m pytest -m "not slow" -n 3 --dist loadfile', True),
-        ("test-all", "python -m pytest", True),
-        ("lint", "lint-imports", True),
-        ("bench", "python tests/benchmarks/run.py", True),
+        ("demo", "tinypool-nb demo", set()),
+        ("notebooks", "tinypool-nb course --executed --out dist/notebooks", set()),
+        ("test", 'python -m pytest -m "not slow" -n 3 --dist loadfile', {"dev"}),
+        ("test-all", "python -m pytest", {"dev"}),
+        ("lint", "lint-imports", {"dev"}),
+        ("bench", "python tests/benchmarks/run.py", {"dev"}),
+        ("docs", 'echo "open dist/docs/index.html"', {"docs"}),
     ],
 )
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make on the PATH")
-def test_on_a_fresh_machine_make_sets_up_what_the_target_needs(tmp_path: Path, target: str, last: str, tools: bool) -> None:
+def test_on_a_fresh_machine_make_sets_up_what_the_target_needs(tmp_path: Path, target: str, last: str, groups: set[str]) -> None:
     for name in ("Makefile", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     outside = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}  # make may be running us
     told = subprocess.run(["make", "-n", target], cwd=tmp_path, env=outside, capture_output=True, text=True, check=True).stdout
     order = [told.index("-m venv"), told.index("pip install --quiet --editable .\n"), told.index(last)]
     assert order == sorted(order)
-    assert ("--group dev" in told) is tools
+    assert set(re.findall(r"--group (\w+)", told)) == groups
     assert told.rstrip().endswith(last)
 
 

@@ -7,6 +7,7 @@ import yaml
 
 from tinypool_nb import manifests
 from tinypool_nb.cli import main
+from tinypool_nb.core.rights import role
 from tinypool_nb.errors import OptionsError
 
 
@@ -38,6 +39,20 @@ def test_the_rights_in_all_namespaces(capsys: pytest.CaptureFixture[str]) -> Non
     assert role["rules"][0]["verbs"] == ["get", "list", "watch"]
     assert "namespace" not in role["metadata"]
     assert binding["roleRef"]["kind"] == "ClusterRole"
+
+
+@pytest.mark.parametrize("where", [("--namespace", "staging"), ("--all-namespaces",)])
+def test_the_rights_to_forward_ports_besides(capsys: pytest.CaptureFixture[str], where: tuple[str, ...]) -> None:
+    _, before, _ = printed(capsys, "--print-rbac", *where)
+    account, granted, binding = printed(capsys, "--print-rbac", "--port-forward", *where)
+    assert [account["kind"], binding["roleRef"]["kind"]] == ["ServiceAccount", granted["kind"]]
+    assert granted["rules"][:1] == before["rules"]
+    assert {rule["resources"][0]: rule["verbs"] for rule in granted["rules"][1:]} == {
+        "services": ["get"],
+        "pods": ["list"],
+        "pods/portforward": ["get", "create"],
+    }
+    assert yaml.safe_load(role("staging", port_forward=True))["rules"] == granted["rules"]  # what a status tells is what is printed
 
 
 @pytest.mark.parametrize("namespace", ["", "A", "a b", "a\nkind: Secret", "-a", "a" * 64, "a.b"])

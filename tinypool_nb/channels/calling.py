@@ -18,6 +18,7 @@ from tinypool_nb.core.codes import Code
 from tinypool_nb.core.decisions import Operation, Status
 from tinypool_nb.core.failures import Wire, answered_error, not_ready, send_error, shown_reason
 from tinypool_nb.core.options import DAY
+from tinypool_nb.core.plain import on_one_line
 from tinypool_nb.core.states import State
 from tinypool_nb.core.tracing import clean
 from tinypool_nb.errors import Failure, OptionsError, PoolClosedError, SendError
@@ -199,7 +200,7 @@ class Sender:
         if code in LOGGED:
             fields = {name: getattr(failure, name) for name in ("module", "address", "state", "code")}
             fields["reason"] = shown_reason(failure.reason)  # the module's own words, which shall not look like lines of the log
-            log.error(LOGGED[code], fields, extra={"tinypool": fields})
+            log.error(LOGGED[code], on_one_line(fields), extra={"tinypool": fields})
         return send_error(failure, wire=sent.wire, timeout=sent.timeout)
 
     def _failure(self, channel: PooledChannel, watched: Watched | None, state: State, code: str = "", reason: str = "") -> Failure:

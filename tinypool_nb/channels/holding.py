@@ -21,6 +21,7 @@ from tinypool_nb.core.events import Outcome, Transition
 from tinypool_nb.core.keys import ModuleKey, unknown
 from tinypool_nb.core.options import check_period
 from tinypool_nb.core.phases import AttemptReport, PhaseName, Story, report
+from tinypool_nb.core.plain import one_line
 from tinypool_nb.core.states import State
 from tinypool_nb.errors import PoolClosedError
 
@@ -97,7 +98,7 @@ class Hold:
 
     def __repr__(self) -> str:
         last = f"; last: {self.reports[-1]!r}" if self.reports else ""
-        return f"<Hold of {self.key}: {'held' if self.is_held else 'over'}{last}>"
+        return f"<Hold of {one_line(self.key)}: {'held' if self.is_held else 'over'}{last}>"
 
     def _attempt(self, timeout: float | None) -> AttemptReport:
         if self._modules.channel(self.key) is None and not self._modules.is_closed:

@@ -10,8 +10,9 @@ from tinypool_nb.channels.current import CurrentStates
 from tinypool_nb.channels.observer import Observer
 from tinypool_nb.channels.opening import open_channel
 from tinypool_nb.channels.pooled import PooledChannel
+from tinypool_nb.channels.prober import Prober
 from tinypool_nb.channels.watched import Watched, numbers
-from tinypool_nb.core.addresses import Address
+from tinypool_nb.core.addresses import Address, parse_address
 from tinypool_nb.core.clock import Clock
 from tinypool_nb.core.decisions import Command, Open, Retire, Table, Tell, decide
 from tinypool_nb.core.events import ChannelIdentity
@@ -24,10 +25,11 @@ from tinypool_nb.core.tracing import MILLISECOND
 class Modules:
     """Performs what `decide` says. Thread-safe; reading takes no lock."""
 
-    def __init__(self, observer: Observer, current: CurrentStates, clock: Clock, calls: CallLog) -> None:
+    def __init__(self, observer: Observer, current: CurrentStates, clock: Clock, calls: CallLog, prober: Prober) -> None:
         self._observer = observer
         self._current = current
         self._calls = calls
+        self._prober = prober
         self._clock = clock
         self._lock = threading.Lock()
         self._table = Table()
@@ -70,6 +72,11 @@ class Modules:
         """The modules whose address shares an endpoint with that one."""
         return [key for key, entry in tuple(self._table.entries.items()) if entry.address.meets(address)]
 
+    def through(self, address: Address) -> list[ModuleKey]:
+        """The modules whose proxy is at that address."""
+        entries = tuple(self._table.entries.items())
+        return [key for key, entry in entries if entry.options.proxy and parse_address(str(entry.options.proxy)).meets(address)]
+
     def change(self, command: Command) -> Tell:
         """Decide and act; what is to be told, where other people's code may run, is left to the caller.
 
@@ -93,13 +100,14 @@ class Modules:
         """Opening a channel dials nothing and takes some 20 us, so it may happen under the lock: then no order can go wrong."""
         key, entry = action.key, action.entry
         born = self._clock.now() - MILLISECOND  # core's stamps are rounded down to milliseconds, and none is older than this one
-        identity = ChannelIdentity(next(numbers), key, entry.address.text, entry.generation, entry.options.transport.value)
+        identity = ChannelIdentity(next(numbers), key, entry.address.text, entry.generation, entry.options.transport_text)
         channel = open_channel(entry.address.target, identity.number, entry.options, held=entry.held)
         old = self._watched.get(key)
         calls = self._calls if entry.options.record_calls else None
         face = self._face(identity, channel, calls) if old is None else old.face
         watched = Watched(identity, channel, face, entry.options, born=born, held=entry.held)
         self._current.enter(watched.shown, identity.number)
+        self._prober.follow(watched, entry.address)
         self._observer.watch(watched)
         if old is not None:
             face.replace(channel, identity, calls, watched.gate())
@@ -119,6 +127,7 @@ class Modules:
         watched = self._watched.pop(key, None)
         if watched is None:
             return  # an interrupt came between this and the table, the last time
+        self._prober.forget(key)
         self._current.leave(watched.shown)
         self._naming.remove(key)
         watched.face.retire(reason)

@@ -7,6 +7,7 @@ import grpc
 
 from tinypool_nb.channels.credentials import channel_credentials
 from tinypool_nb.core.options import PoolOptions
+from tinypool_nb.core.proxies import Proxy
 from tinypool_nb.errors import OptionsError
 
 TRACE_BYTES = 53 * 2**9
@@ -108,10 +109,27 @@ def open_channel(target: str, number: int, options: PoolOptions, *, held: bool =
 
     Source: the page's Register and Lazy Connection; grpc/grpc `doc/naming.md`.
     """
+    given = arguments(options, held=held)
+    if isinstance(options.proxy, Proxy):
+        target, given = _through(options.proxy, target, options, given)
     tagged = f"{target}#{tag(number)}"
     if options.tls is None:
-        return grpc.insecure_channel(tagged, arguments(options, held=held))
-    return grpc.secure_channel(tagged, channel_credentials(options.tls), arguments(options, held=held))
+        return grpc.insecure_channel(tagged, given)
+    return grpc.secure_channel(tagged, channel_credentials(options.tls), given)
+
+
+def _through(proxy: Proxy, target: str, options: PoolOptions, given: Arguments) -> tuple[str, Arguments]:
+    """The proxy as the target, and the arguments by which core asks it for the module.
+
+    They are what core itself makes of its documented `grpc.http_proxy`. That one is of no use: whoever has `no_proxy=.svc`, as companies
+    do, would find that core dials past the proxy without a word, as it would find its own proxy variables heeded.
+    """
+    module = target.rpartition("/")[2] if target.startswith("dns:") else target.partition(":")[2]  # one endpoint, as `check_through` says
+    name = None if options.tls is None else options.tls.server_name
+    more: list[tuple[str, int | str]] = [("grpc.http_connect_server", module), ("grpc.default_authority", name or module)]
+    if proxy.authorization:
+        more.append(("grpc.http_connect_headers", f"Proxy-Authorization:{proxy.authorization}"))
+    return f"dns:///{proxy}", (*given, *more)
 
 
 def tag(number: int) -> str:

@@ -3,9 +3,9 @@
 import logging
 import os
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, ParamSpec, Self
 
 from tinypool_nb.channels.calling import Message, Sender
 from tinypool_nb.channels.calls import CallLog
@@ -17,20 +17,25 @@ from tinypool_nb.channels.holding import Hold
 from tinypool_nb.channels.modules import Modules
 from tinypool_nb.channels.observer import Observer
 from tinypool_nb.channels.pooled import PooledChannel
+from tinypool_nb.channels.prober import Prober
+from tinypool_nb.channels.recordings import Recordings
 from tinypool_nb.channels.waiting import Question, Sighting, until, wait
 from tinypool_nb.core import decisions
 from tinypool_nb.core.addresses import parse_address
-from tinypool_nb.core.decisions import Close, Command, Operation, Reconnect, Register, Tell, Unregister
+from tinypool_nb.core.decisions import Close, Command, Operation, Reconnect, ReconnectLost, Register, Tell, Unregister
+from tinypool_nb.core.discovering import Known
 from tinypool_nb.core.events import MarkKind, Observation
 from tinypool_nb.core.failures import Wire
 from tinypool_nb.core.folding import CALLS, FAILED_CALLS
+from tinypool_nb.core.forwarding import forwarded_options
 from tinypool_nb.core.keys import ModuleKey, parse_key, unknown
 from tinypool_nb.core.options import PoolOptions
+from tinypool_nb.core.plain import on_one_line, one_line
+from tinypool_nb.core.probing import SECOND, Connect, GiveUp
 from tinypool_nb.core.states import State
 from tinypool_nb.core.subchannels import Found
 from tinypool_nb.core.telling import told_pool
 from tinypool_nb.discovery.discoveries import Discoveries
-from tinypool_nb.discovery.registry import Place
 from tinypool_nb.errors import ForkedPoolError, OptionsError, PoolClosedError, WaitTimeoutError
 from tinypool_nb.journal.cases import hanging_up
 from tinypool_nb.journal.follower import Follower
@@ -39,12 +44,15 @@ from tinypool_nb.logs import log_transitions
 from tinypool_nb.metrics.exposing import Metrics
 from tinypool_nb.metrics.operations import Operations, counts_errors
 
-if TYPE_CHECKING:  # they load prometheus_client
+if TYPE_CHECKING:  # they load prometheus_client, or what is not always needed
     from tinypool_nb.discovery.discovery import Discovery
+    from tinypool_nb.journal.recording.recorder import Recorder
     from tinypool_nb.metrics.collector import PoolCollector
     from tinypool_nb.metrics.server import MetricsServer
 
 log = logging.getLogger("tinypool_nb.pool")
+
+Asked = ParamSpec("Asked")
 
 FEW = 32
 """Modules that `health` asks one by one, which takes 16 us."""
@@ -81,16 +89,20 @@ class ClientPool:
         self._current = CurrentStates()
         self._observer = Observer(self.journal, self._current, share=self.options.observer_share)
         self._calls = CallLog(self.journal.append, self.journal.clock, self._observer.hurry)
-        self._modules = Modules(self._observer, self._current, self.journal.clock, self._calls)
+        self._prober = Prober(self._observer, self.journal.clock, _weakly(self._reconnect_lost))
+        self._modules = Modules(self._observer, self._current, self.journal.clock, self._calls, self._prober)
         self._faces = self._modules.faces
         self._sender = Sender(self._modules, self._observer.catch_up_with, self._operations.add)
         self.follower = Follower(self.journal)
         self.follower.add(log_transitions)
+        self._recordings = Recordings(self.journal, self.follower)
         self._metrics = Metrics(self.journal, self._current.copy, self._operations)
         self._checks = HealthChecks(self)
-        self._discoveries = Discoveries(self.journal, _weakly(self._place))
+        self._forwarded: dict[ModuleKey, tuple[PoolOptions, PoolOptions]] = {}
+        """The settings of modules that were reached by port-forward, and what they would be without it."""
+        self._discoveries = Discoveries(self.journal, _weakly(self._place), _weakly(self._lead))
         # Threads hold the parts, never the pool: one that nobody holds any more closes itself.
-        self._finalizer = weakref.finalize(self, _abandon, self._observer, self._checks, self._metrics, self._discoveries)
+        self._finalizer = weakref.finalize(self, _abandon, self._observer, self._prober, self._checks, self._metrics, self._discoveries)
         self._finalizer.atexit = False
         if health_checks is not None:
             self.start_health_checks(every=health_checks)
@@ -289,7 +301,7 @@ class ClientPool:
             if state is not State.READY:
                 lagging[watched.shown] = state
                 fields = {"module": watched.shown, "state": str(state)}
-                log.warning("connection not ready: %(module)s is %(state)s", fields, extra={"tinypool": fields})
+                log.warning("connection not ready: %(module)s is %(state)s", on_one_line(fields), extra={"tinypool": fields})
                 watched.look(connect=True)
         self._observer.hurry()
         self._operations.add("health_check", "ok")
@@ -369,6 +381,7 @@ class ClientPool:
         all_namespaces: bool = False,
         label_selector: str | None = None,
         own_module: str | None = None,
+        port_forward: bool = False,
     ) -> "Discovery":
         """Keep the pool equal to the TinyModule resources of a Kubernetes cluster, from now on, in the background.
 
@@ -382,6 +395,8 @@ class ClientPool:
             all_namespaces: take all of them.
             label_selector: only resources with such labels, as `tier=web,env!=test`.
             own_module: the name of the module that this runs in, to which it must not connect.
+            port_forward: reach each module by a local port that leads through the API server to a pod of its service, as `kubectl
+                port-forward` does; for a laptop, and for a handful: 16 modules at a time. More are reached by `PoolOptions(proxy=...)`.
 
         Returns:
             What is under way, with its `status`, `wait()` and `close()`.
@@ -403,11 +418,44 @@ class ClientPool:
             all_namespaces=all_namespaces,
             label_selector=label_selector,
             own_module=own_module,
+            port_forward=port_forward,
         )
 
     def discoveries(self) -> "tuple[Discovery, ...]":
         """The discoveries under way, the oldest first; each has its `status`."""
         return self._discoveries.under_way()
+
+    def resources(self) -> tuple[Known, ...]:
+        """What the discoveries know of each resource that they saw."""
+        return tuple(self._discoveries.known())
+
+    def record(self, path: str | os.PathLike[str], *, replace: bool = False) -> "Recorder":
+        """Record into a file from now on, until the pool is closed or what this returns is: a context manager, with `status` and `close`.
+
+        All that the pool still knows is in it, and what comes is on the disk within seconds: also after a kill -9 or on a full disk
+        `tp.open_recording(path)` opens what was written till then. A recorder that cannot go on stops and says so in a mark and in its
+        status, and the pool goes on.
+
+        Args:
+            path: the Parquet file that it becomes; until it is closed its parts stand in the folder `<path>.partial`.
+            replace: put it in the place of a file there, and of what an earlier recording left.
+
+        Raises:
+            RecordingPathError: there is such a file, or a recording that goes on or was not closed.
+            OSError: it cannot be written there.
+            PoolClosedError: after `close`; a notebook's pool can still `save`.
+
+        Example:
+            with pool.record("incident.parquet"):
+                ...
+        """
+        self._check_open("record")
+        return self._recordings.begin(self, path, replace=replace)
+
+    def describe(self) -> dict[str, Any]:
+        """What a recording says about the pool besides its rows; no secret is among it."""
+        own = {str(key): options.as_dict() for key, options in self._modules.options.copy().items() if options != self.options}
+        return {"options": self.options.as_dict(), "module_options": own}
 
     def debug(self) -> None:
         """Log each connection with its target and state, for a service that wants no frames.
@@ -419,7 +467,7 @@ class ClientPool:
         for watched in self._modules.channels():
             target = parse_address(watched.identity.address).target
             fields = {"module": watched.shown, "target": target, "state": str(watched.look())}
-            log.info("pool connection: %(module)s at %(target)s is %(state)s", fields, extra={"tinypool": fields})
+            log.info("pool connection: %(module)s at %(target)s is %(state)s", on_one_line(fields), extra={"tinypool": fields})
 
     def channelz(self) -> Found:
         """What gRPC core counts of every open channel at this moment: its subchannels, and their sockets.
@@ -482,6 +530,10 @@ class ClientPool:
         """The modules registered at that address, or at one that shares an endpoint with it."""
         return self._modules.at(parse_address(address))
 
+    def keys_through(self, address: str) -> list[ModuleKey]:
+        """The modules whose proxy is at that address."""
+        return self._modules.through(parse_address(address))
+
     def catch_up(self) -> None:
         """Read what may have happened, so that the journal is complete up to this moment."""
         self._check_usable("catch_up")
@@ -501,9 +553,11 @@ class ClientPool:
         self._discoveries.close()
         self._metrics.close()
         self._checks.stop()
+        self._prober.close()
         self._carry_out(Close())
         self._observer.close(drain)
         self.follower.close()
+        self._recordings.close()
 
     @property
     def is_closed(self) -> bool:
@@ -550,18 +604,57 @@ class ClientPool:
         self._operations.add(tell.operation, tell.status)
         if tell.status != "unchanged":
             self.journal.mark(tell.text, kind=MarkKind.ACTION, key=tell.key)
-            log.info("%s", tell.text if tell.key is None else f"{tell.key}: {tell.text}")
+            log.info("%s", one_line(tell.text if tell.key is None else f"{tell.key}: {tell.text}"))
         return tell
 
     def _place(self, key: ModuleKey, address: str | None) -> None:
         """What a discovery asks for: the module at this address, or no more. It tells of it itself."""
-        operation: Operation = "unregister" if address is None else "register"
+        self._change_quietly(Unregister(key) if address is None else Register(key, parse_address(address), self._unforwarded(key)))
+
+    def _lead(self, key: ModuleKey, local: str, address: str) -> None:
+        """The same for a module that a local port leads to."""
+        own = self._unforwarded(key)
+        options = forwarded_options(own, address)
+        self._change_quietly(Register(key, parse_address(local), options))
+        self._forwarded[key] = options, own
+
+    def _unforwarded(self, key: ModuleKey) -> PoolOptions:
+        """The module's settings, without what port-forward changed about them."""
+        options = self.options_of(key)
+        changed, own = self._forwarded.get(key, (None, options))
+        return own if options == changed else options
+
+    def _change_quietly(self, command: Register | Unregister) -> None:
+        operation: Operation = "unregister" if isinstance(command, Unregister) else "register"
         try:
-            tell = self._modules.change(Unregister(key) if address is None else Register(key, parse_address(address), self.options_of(key)))
+            tell = self._modules.change(command)
         except Exception:
             self._operations.add(operation, "error")
             raise
         self._operations.add(tell.operation, tell.status)
+
+    def _reconnect_lost(self, action: Connect | GiveUp) -> None:
+        """What the prober asks for, in its thread."""
+        channel = action.channel
+        watched = self._modules.channel(channel.key)
+        if watched is None or watched.identity != channel:
+            return
+        if isinstance(action, GiveUp):
+            why = "eager reconnection ends, gRPC's own backoff goes on"
+        else:
+            why = f"eager, it listens again {action.after / SECOND:.2f} s after it was lost"
+            match watched.look():
+                case State.TRANSIENT_FAILURE:
+                    self._carry_out(ReconnectLost(channel.key, channel.generation, why))
+                    return
+                case State.IDLE if not watched.held:  # which knows no backoff, so that its own channel is as quick as a fresh one
+                    watched.look(connect=True)
+                    self._observer.hurry()
+                case _:  # gRPC was quicker
+                    return
+        text = f"reconnect: {why}"
+        self.journal.mark(text, kind=MarkKind.ACTION, key=channel.key)
+        log.info("%s", one_line(f"{channel.key}: {text}"))
 
     def _ask(self, verb: str, name: str | ModuleKey, state: State | str) -> Question:
         self._check_open(verb)
@@ -618,19 +711,20 @@ def _state(state: State | str) -> State:
         raise OptionsError("state", state, f"one of {', '.join(State)}") from None
 
 
-def _weakly(place: Place) -> Place:
+def _weakly(method: Callable[Asked, object]) -> Callable[Asked, None]:
     """As the method, which it does not keep its pool alive for."""
-    method = weakref.WeakMethod(place)
+    weak = weakref.WeakMethod(method)
 
-    def call(key: ModuleKey, address: str | None) -> None:
-        alive = method()
+    def call(*asked: Asked.args, **named: Asked.kwargs) -> None:
+        alive = weak()
         if alive is not None:
-            alive(key, address)
+            alive(*asked, **named)
 
     return call
 
 
-def _abandon(observer: Observer, checks: HealthChecks, metrics: Metrics, discoveries: Discoveries) -> None:
+def _abandon(observer: Observer, prober: Prober, checks: HealthChecks, metrics: Metrics, discoveries: Discoveries) -> None:
+    prober.abandon()
     discoveries.abandon()
     metrics.abandon()
     checks.abandon()

@@ -21,6 +21,7 @@ from tinypool_nb.channels.multicallables import (
 )
 from tinypool_nb.channels.route import Gate, Route, Subscriber
 from tinypool_nb.core.events import ChannelIdentity
+from tinypool_nb.core.plain import one_line
 from tinypool_nb.errors import ModuleGoneError, SharedChannelError, TinypoolError
 
 
@@ -148,7 +149,7 @@ class PooledChannel(grpc.Channel):
         """Leave the block: this user is done, the channel stays."""
 
     def __repr__(self) -> str:
-        key, address, generation = self._identity[1:4]
+        key, address, generation = one_line(self._identity.key), *self._identity[2:4]
         if self._gone:
             return f"<PooledChannel {key} at {address}, gone: {self._gone}>"
         state = None if self._state is None else self._state()

@@ -54,6 +54,7 @@ class Watched:
         "left_at",
         "options",
         "peek",
+        "peers",
         "seen",
         "shown",
         "story",
@@ -75,6 +76,8 @@ class Watched:
         self.peek: Callable[[bool], int] = peek_of(channel)
         self.seen = State.IDLE.code
         """The state at the last peek, as core's number."""
+        self.peers: tuple[str, ...] = ()
+        """The addresses that its name was resolved to, as far as they were tried last, in gRPC's form."""
         self.is_drained = False
         """Whether no call was under way at the last read."""
         # Monotonic seconds:
@@ -171,6 +174,7 @@ class Watched:
             if number not in self._subchannels:
                 self._subchannels[number] = Trace(read_at=before), ""
             rows += self._read_subchannel(channelz, number, node, now)
+        self.peers = tuple(peer for _, peer in self._subchannels.values() if peer) or self.peers
 
     def _forget_idle_subchannels(self, parent: Node) -> None:
         for number in list(self._subchannels):

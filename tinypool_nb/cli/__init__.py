@@ -3,12 +3,13 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 
-from tinypool_nb.cli import demo, doctor, metrics
+from tinypool_nb.cli import course, demo, doctor, metrics, record, replay, report
 from tinypool_nb.errors import TinypoolError
 
-COMMANDS = (demo, metrics, doctor)
+COMMANDS = (demo, record, report, replay, doctor, course, metrics)
 """In the order in which `--help` shows them; each has `add(commands)`."""
 
 
@@ -23,6 +24,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("tinypool-nb: interrupted", file=sys.stderr)
         return 130
+
+
+def help_texts(width: int) -> dict[str, str]:
+    """What the command and each of its commands say of themselves in `width` columns, by the words that are typed.
+
+    >>> list(help_texts(100))[:2]
+    ['tinypool-nb', 'tinypool-nb demo']
+    """
+    parser = _parser()
+    texts = {parser.prog: parser}
+    for action in parser._actions:  # noqa: SLF001 - argparse tells them in no other way
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            texts |= {command.prog: command for command in action.choices.values()}
+    for each in texts.values():
+        each.formatter_class = partial(each.formatter_class, width=width)  # type: ignore[call-arg]  # those of argparse have it
+    return {words: each.format_help() for words, each in texts.items()}
 
 
 def _parser() -> argparse.ArgumentParser:

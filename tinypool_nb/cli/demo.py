@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tinypool_nb.cli.telling import show_progress, size
-from tinypool_nb.errors import ReportError
+from tinypool_nb.course.files import notebooks
 
 NOTEBOOK = "01_first_look.ipynb"
 WIDEST = 100
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     executed, report, recording = out / NOTEBOOK, out / "first_look.html", out / "first_look.parquet"
     started = time.monotonic()
     print(f"running {NOTEBOOK}")
-    node = execute(find(NOTEBOOK), executed, parameters={"recording": str(recording.resolve())}, on_cell=show_progress)
+    node = execute(_notebook(), executed, parameters={"recording": str(recording.resolve())}, on_cell=show_progress)
     write_report(node, report)
     print(_summary(recording))
     print(f"done in {time.monotonic() - started:.0f} s:")
@@ -48,13 +48,8 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def find(name: str) -> Path:
-    """The notebook: inside an installed package, or beside it in the repository."""
-    package = Path(__file__).parent.parent
-    for folder in (package / "notebooks", package.parent / "notebooks"):
-        if (folder / name).is_file():
-            return folder / name
-    raise ReportError(f"the notebook {name} is not part of this installation; install tinypool-nb anew")
+def _notebook() -> Path:
+    return next(path for path in notebooks() if path.name == NOTEBOOK)
 
 
 def _summary(recording: Path) -> str:

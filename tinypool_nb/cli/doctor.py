@@ -16,10 +16,14 @@ def add(commands: Any) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--print-rbac", action="store_true", help="a service account that may read TinyModules")
     what.add_argument("--print-crd", action="store_true", help="the TinyModule resource, for a cluster without the operator")
+    what.add_argument("--print-proxy", action="store_true", help="a proxy that leads from a laptop to all modules of the cluster")
     module_check.add(parser, what)
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--namespace", default="tinysystems", metavar="NAME", help="which namespace it may read (default: %(default)s)")
+    where.add_argument(
+        "--namespace", default="tinysystems", metavar="NAME", help="which namespace it may read, or runs in (default: %(default)s)"
+    )
     where.add_argument("--all-namespaces", action="store_true", help="it may read all of them")
+    parser.add_argument("--port-forward", action="store_true", help="with --print-rbac: it may forward modules' ports, too")
     parser.set_defaults(run=run)
 
 
@@ -29,6 +33,10 @@ def run(options: argparse.Namespace) -> int:
 
     if options.addresses:
         return module_check.run(options)
-
-    print(manifests.definition() if options.print_crd else manifests.rbac(options.namespace, all_namespaces=options.all_namespaces), end="")
+    if options.print_crd:
+        print(manifests.definition(), end="")
+    elif options.print_proxy:
+        print(manifests.proxy(options.namespace), end="")
+    else:
+        print(manifests.rbac(options.namespace, all_namespaces=options.all_namespaces, port_forward=options.port_forward), end="")
     return 0

@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 from tinypool_nb.core.addresses import Address
 from tinypool_nb.core.keys import ModuleKey, need_key
 from tinypool_nb.core.options import PoolOptions
+from tinypool_nb.core.proxies import check_through
 from tinypool_nb.errors import NotHeldError, OptionsError, PoolClosedError, shown
 
 Kept = TypeVar("Kept")
@@ -69,6 +70,16 @@ class Reconnect:
 
 
 @dataclass(frozen=True, slots=True)
+class ReconnectLost:
+    """As `Reconnect`, of a module whose peer answers again; quiet if it is held, or if another channel stands there by now."""
+
+    key: ModuleKey
+    generation: int
+    """Of the channel that is lost."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """Give the module that `asked` names a channel that attempts nothing by itself, until `Release`."""
 
@@ -104,7 +115,7 @@ class Close:
     """Take everything away for good; quiet the second time."""
 
 
-Command = Register | Unregister | Reconnect | Hold | TryOnce | PutAway | Release | Close
+Command = Register | Unregister | Reconnect | ReconnectLost | Hold | TryOnce | PutAway | Release | Close
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +167,7 @@ def decide(table: Table, command: Command) -> tuple[Table, tuple[Action, ...]]:
         PoolClosedError: register, reconnect, hold or an attempt after close.
         NotHeldError: an attempt of a module that is not held.
         OptionsError: register of several endpoints with TLS, which need a `server_name`.
+        AddressError: register of an address that the proxy of `options` cannot lead to.
         UnknownModuleError, AmbiguousModuleError: reconnect, hold or an attempt of a name that is not, or not only, one module.
     """
     match command:
@@ -165,6 +177,8 @@ def decide(table: Table, command: Command) -> tuple[Table, tuple[Action, ...]]:
             return _unregister(table, key)
         case Reconnect(asked):
             return _reconnect(table, asked)
+        case ReconnectLost(key, generation, why):
+            return _reconnect_lost(table, key, generation, why)
         case Close():
             return _close(table)
         case _:
@@ -177,6 +191,7 @@ def _register(table: Table, key: ModuleKey, address: Address, options: PoolOptio
     if options.tls is not None and options.tls.server_name is None and len(address.endpoints) > 1:
         # gRPC core looks for one name in the certificates of all endpoints, and takes the whole list for it.
         raise OptionsError("Tls.server_name", None, f"{shown(str(address))} lists several endpoints: say the name in their certificates")
+    check_through(options.proxy, address)
     old = table.entries.get(key)
     if old is None:
         return _open(table, key, address, options, Tell(key, f"register {address}", "register", "ok"), connect=False)
@@ -201,6 +216,13 @@ def _reconnect(table: Table, asked: object) -> tuple[Table, tuple[Action, ...]]:
     key = need_key(table.entries, asked)
     old = table.entries[key]
     return _again(table, key, Tell(key, "reconnect", "reconnect", "ok"), connect=True, held=old.held)
+
+
+def _reconnect_lost(table: Table, key: ModuleKey, generation: int, why: str) -> tuple[Table, tuple[Action, ...]]:
+    old = table.entries.get(key)
+    if old is None or old.held or old.generation != generation:
+        return table, (Tell(key, f"reconnect: {why}: was replaced already", "reconnect", "unchanged"),)
+    return _again(table, key, Tell(key, f"reconnect: {why}", "reconnect", "ok"), connect=True, held=False)
 
 
 def _decide_of_hold(table: Table, command: Hold | TryOnce | PutAway | Release) -> tuple[Table, tuple[Action, ...]]:

@@ -35,7 +35,7 @@ class ChannelIdentity(NamedTuple):
     generation: int
     """1 for a module's first channel, then 2, 3, ..."""
     transport: str = "plaintext"
-    """How the connection is secured."""
+    """How the connection is secured, and through which proxy it goes."""
 
 
 class Transition(NamedTuple):

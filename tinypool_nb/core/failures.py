@@ -22,6 +22,7 @@ from tinypool_nb.errors import (
     SendTimeoutError,
     UnavailableError,
     WireFormError,
+    said,
     shown,
 )
 
@@ -31,6 +32,12 @@ Wire = Literal["message", "send"]
 _TOO_LARGE = re.compile(r"message (is )?larger than|larger than max|exceeds.*(size|limit)|too large", re.IGNORECASE)
 _NO_TRUST = re.compile(r"tls handshake failed|verification check failed", re.IGNORECASE)
 """How core says that two do not agree on their transport security: waiting helps nobody then."""
+_PROXY = re.compile(r"HTTP proxy returned response code (\d+)")
+_BY_PROXY = {
+    403: "the proxy lets nobody through to this address: allow it there",
+    407: "the proxy asks who you are: tp.PoolOptions(proxy='http://user:password@host:port')",
+}
+_PROXY_CANNOT = "the proxy does not get there: does the name resolve where it runs, and is the module up?"
 _CODE = re.compile(r"^[A-Z_]+: ")
 
 
@@ -75,15 +82,8 @@ def answered_error(failure: Failure) -> ModuleFailedError:
     return ModuleFailedError(f"{_whom(failure)} answered with an error: {shown_reason(failure.reason)}; see the module's own log", failure)
 
 
-def shown_reason(reason: str, most: int = 400) -> str:
-    """A foreign reason on one line, cut.
-
-    >>> shown_reason("two" + chr(10) + "lines")
-    'two lines'
-    """
-    text = " ".join(reason.split())
-    text = text if text.isprintable() else ascii(text)[1:-1]
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+shown_reason = said
+"""A foreign reason on one line, cut, for a message."""
 
 
 def _whom(failure: Failure) -> str:
@@ -125,6 +125,8 @@ def _timed_out(failure: Failure, _wire: Wire, timeout: float | None) -> Ruling:
 def _unavailable(failure: Failure, _wire: Wire, _timeout: float | None) -> Ruling:
     if _NO_TRUST.search(failure.reason):
         return UnavailableError, "cannot be connected to securely", "the module is there: see roots= and server_name= of tp.Tls"
+    if refusal := _PROXY.search(failure.reason):
+        return UnavailableError, "cannot be reached through the proxy", _BY_PROXY.get(int(refusal[1]), _PROXY_CANNOT)
     return UnavailableError, "is not available", "wait_for_ready=True waits until it is back, pool.reconnect(name) tries at once"
 
 

@@ -6,6 +6,7 @@ They are mapped to gRPC's channel arguments in one place, `tinypool_nb.channels.
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, get_args
 
+from tinypool_nb.core.proxies import Proxy, parse_proxy
 from tinypool_nb.core.tls import Tls, Transport, public
 from tinypool_nb.errors import OptionsError
 
@@ -79,6 +80,12 @@ class PoolOptions:
     """`round_robin` spreads calls over all addresses that a name resolves to."""
     tls: Tls | None = None
     """How connections are secured; None is plaintext, the page's insecure credentials."""
+    proxy: Proxy | str | None = None
+    """An HTTP proxy that leads to the modules by CONNECT, as `http://host:port` or `http://user:password@host:port`; None dials directly.
+
+    It looks the modules' names up, so those that only a cluster knows are reached unchanged. The credentials stay in memory: what tells
+    of the proxy tells its host and port. Proxies that the environment names (`http_proxy`, `no_proxy`) are never heeded.
+    """
     drain: float = 30.0
     """Seconds at most that a replaced channel stays open for the calls under way on it."""
     history: int = 5_000_000
@@ -87,6 +94,8 @@ class PoolOptions:
     """Whether calls are rows of the record (`pool.calls()`): some microseconds a call."""
     observer_share: float = 0.01
     """Share of one core that the observer may use at rest; its sweep period follows from it."""
+    eager_reconnect: bool = False
+    """Whether a lost module is probed, for the first minute, and connected as soon as its peer listens again, without a backoff."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.keepalive, Keepalive):
@@ -97,20 +106,33 @@ class PoolOptions:
             raise OptionsError("load_balancing", self.load_balancing, f"one of {', '.join(get_args(LoadBalancing))}")
         if self.tls is not None and not isinstance(self.tls, Tls):
             raise OptionsError("tls", public(self.tls), "a tp.Tls, or None for plaintext")
+        if self.proxy is not None:
+            object.__setattr__(self, "proxy", parse_proxy(self.proxy))  # a frozen value that is still being made
         _between("drain", self.drain, 0.0, DAY)
         if not isinstance(self.history, int) or isinstance(self.history, bool) or not 1_000 <= self.history <= 1_000_000_000:
             raise OptionsError("history", self.history, "an int from 1,000 to 1,000,000,000 rows")
         _flag("record_calls", self.record_calls)
         _between("observer_share", self.observer_share, 0.0001, 1.0)
+        _flag("eager_reconnect", self.eager_reconnect)
 
     @property
     def transport(self) -> Transport:
         """How connections of these settings are secured."""
         return Transport.PLAINTEXT if self.tls is None else self.tls.transport
 
+    @property
+    def transport_text(self) -> str:
+        """How connections are secured, and through which proxy they go, as every view says it.
+
+        >>> PoolOptions(proxy="http://ada:s3cret@127.0.0.1:3128").transport_text
+        'plaintext through proxy 127.0.0.1:3128'
+        """
+        return str(self.transport) if self.proxy is None else f"{self.transport} through proxy {self.proxy}"
+
     def as_dict(self) -> dict[str, object]:
         """The settings as plain nested dicts, for a recording; no secret is among them."""
-        return {**asdict(replace(self, tls=None)), "tls": None if self.tls is None else self.tls.as_dict()}
+        told = {"tls": None if self.tls is None else self.tls.as_dict(), "proxy": None if self.proxy is None else str(self.proxy)}
+        return {**asdict(replace(self, tls=None, proxy=None)), **told}
 
 
 def check_period(option: str, seconds: object) -> None:

@@ -14,6 +14,7 @@ from tinypool_nb.core.backoff import Window, deadline, window
 from tinypool_nb.core.events import ChannelIdentity, Outcome
 from tinypool_nb.core.forecast import RESOLVER
 from tinypool_nb.core.options import Backoff
+from tinypool_nb.core.plain import one_line
 from tinypool_nb.core.states import State
 from tinypool_nb.core.tracing import CHANNEL_STATE, RESOLUTION, SUBCHANNEL_STATE, TraceEvent, clean
 
@@ -123,15 +124,16 @@ class AttemptReport:
         return tuple(dict.fromkeys(phase.peer for phase in self.phases if phase.peer))
 
     def __repr__(self) -> str:
-        reason = f": {self.reason}" if self.reason else ""
-        return f"<Attempt {self.attempt} of {self.channel.key}: {self.outcome} after {self.seconds:.3f} s{reason}>"
+        reason = f": {one_line(self.reason)}" if self.reason else ""
+        return f"<Attempt {self.attempt} of {one_line(self.channel.key)}: {self.outcome} after {self.seconds:.3f} s{reason}>"
 
     def __str__(self) -> str:
-        lines = [f"attempt {self.attempt} of {self.channel.key} at {self.channel.address}: {self.outcome} after {self.seconds:.3f} s"]
+        whose = f"{one_line(self.channel.key)} at {self.channel.address}"
+        lines = [f"attempt {self.attempt} of {whose}: {self.outcome} after {self.seconds:.3f} s"]
         for phase in self.phases:
             took = "" if phase.end is None or phase.end == phase.start else f", for {(phase.end - phase.start) / SECOND:.3f} s"
             where = f" {phase.peer}" if phase.peer else ""
-            why = f": {phase.reason}" if phase.reason else ""
+            why = f": {one_line(phase.reason)}" if phase.reason else ""
             lines.append(f"  {(phase.start - self.began) / SECOND:+.3f} s  {phase.name}{where}{took}{why}")
         if self.next is not None:
             wait = " to ".join(f"{(at - self.began) / SECOND:.2f}" for at in self.next)

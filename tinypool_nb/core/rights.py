@@ -7,6 +7,20 @@ from tinypool_nb.core.tinymodules import GROUP, PLURAL
 ROLE_NAME = "tinypool-nb"
 
 
+PORT_FORWARD = (
+    '  - apiGroups: [""]',
+    '    resources: ["services"]',
+    '    verbs: ["get"]',
+    '  - apiGroups: [""]',
+    '    resources: ["pods"]',
+    '    verbs: ["list"]',
+    '  - apiGroups: [""]',
+    '    resources: ["pods/portforward"]',
+    '    verbs: ["get", "create"]',
+)
+"""What port-forward needs besides. A WebSocket begins as a GET, for which older servers ask for "get", newer ones for "create" as well."""
+
+
 @dataclass(frozen=True, slots=True)
 class MissingRight:
     """Why discovery is not let in. `str` of it says what to do.
@@ -23,11 +37,13 @@ class MissingRight:
     """Where; None for all namespaces."""
     said: str
     """In the words of the server."""
+    resource: str = f"{PLURAL}.{GROUP}"
+    """Of what; what is none of the operator's is needed for port-forward."""
 
     @property
     def role(self) -> str:
         """The Role, or for all namespaces the ClusterRole, that would grant it, as YAML."""
-        return role(self.namespace)
+        return role(self.namespace, port_forward=not self.resource.endswith(GROUP))
 
     def __str__(self) -> str:
         where = "in all namespaces" if self.namespace is None else f"in namespace {self.namespace}"
@@ -39,11 +55,15 @@ class MissingRight:
                 return f"the API server has no {PLURAL}.{GROUP} {said}: the operator's resource definition is not installed"
             case _:
                 kind = "ClusterRole" if self.namespace is None else "Role"
-                return f"the API server does not let it {self.verb} {PLURAL}.{GROUP} {where} {said}; its {kind}: .role"
+                return f"the API server does not let it {self.verb} {self.resource} {where} {said}; its {kind}: .role"
 
 
-def role(namespace: str | None) -> str:
+def role(namespace: str | None, *, port_forward: bool = False) -> str:
     """The rights that discovery needs, as YAML: a Role, or a ClusterRole for all namespaces.
+
+    Args:
+        namespace: where; None for all.
+        port_forward: with those that `port_forward=True` needs.
 
     >>> print(role("tinysystems"))
     apiVersion: rbac.authorization.k8s.io/v1
@@ -67,5 +87,6 @@ def role(namespace: str | None) -> str:
             f'  - apiGroups: ["{GROUP}"]',
             f'    resources: ["{PLURAL}"]',
             '    verbs: ["get", "list", "watch"]',
+            *(PORT_FORWARD if port_forward else ()),
         ]
     )

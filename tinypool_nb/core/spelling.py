@@ -4,6 +4,7 @@ from dataclasses import fields, is_dataclass
 
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import PoolOptions
+from tinypool_nb.core.proxies import Proxy
 from tinypool_nb.core.registration import Registration
 from tinypool_nb.core.tls import Tls
 
@@ -13,7 +14,8 @@ def register_line(registration: Registration, pool: PoolOptions | None = None) -
 
     Args:
         registration: what is to be registered.
-        pool: the settings of the pool. Its Tls is spelled `pool.options.tls`, since it may hold secrets, which no line shows.
+        pool: the settings of the pool. Its Tls and its proxy are spelled `pool.options.tls` and
+            `pool.options.proxy`, since they may hold secrets, which no line shows.
 
     >>> register_line(Registration("http-module-v1", "127.0.0.1:50051", options=PoolOptions(load_balancing="round_robin")))
     'pool.register("http-module-v1", "127.0.0.1:50051", options=tp.PoolOptions(load_balancing="round_robin"))'
@@ -22,7 +24,7 @@ def register_line(registration: Registration, pool: PoolOptions | None = None) -
     if registration.namespace is not None:
         parts.append(f"namespace={quoted(registration.namespace)}")
     if registration.options is not None:
-        parts.append(f"options={_spelled(registration.options, None if pool is None else pool.tls)}")
+        parts.append(f"options={_spelled(registration.options, pool)}")
     return f"pool.register({', '.join(parts)})"
 
 
@@ -44,12 +46,12 @@ def quoted(text: str) -> str:
     return repr(text) if '"' in text else f'"{repr(chr(39) + text)[2:]}'  # an apostrophe makes repr choose double quotes
 
 
-def _spelled(value: object, pool: Tls | None) -> str:
+def _spelled(value: object, pool: PoolOptions | None) -> str:
     """A setting as Python, without what is the default anyway."""
     match value:
-        case str():
-            return quoted(value)
-        case Tls() if pool is not None and value == pool:
+        case str() | Proxy():
+            return quoted(value) if isinstance(value, str) else _spelled_proxy(value, None if pool is None else pool.proxy)
+        case Tls() if pool is not None and value == pool.tls:
             return "pool.options.tls"
         case Tls():
             given = {field.name: getattr(value, field.name) for field in fields(value)}
@@ -62,3 +64,9 @@ def _spelled(value: object, pool: Tls | None) -> str:
             return f"tp.{type(value).__name__}({', '.join(f'{name}={_spelled(getattr(value, name), pool)}' for name in changed)})"
         case _:
             return repr(value)
+
+
+def _spelled_proxy(proxy: Proxy, pool: Proxy | str | None) -> str:
+    if not proxy.authorization:
+        return quoted(str(proxy))
+    return "pool.options.proxy" if proxy == pool else f'"http://...@{proxy}"'  # who it lets in is a secret

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from tinypool_nb.core.discovering import Known, Scope
 from tinypool_nb.core.tinymodules import own_resource_name
 from tinypool_nb.discovery.discovery import Discovery
+from tinypool_nb.discovery.forwards import Forwards
 from tinypool_nb.discovery.kubeconfig import Cluster, find_cluster
-from tinypool_nb.discovery.registry import Place, Registry
+from tinypool_nb.discovery.registry import Lead, Place, Registry
 from tinypool_nb.errors import OptionsError, PoolClosedError
 from tinypool_nb.journal.journal import Journal
 
@@ -19,11 +20,12 @@ class Discoveries:
     Args:
         journal: of the pool.
         place: makes the pool have a module at an address; None takes it away.
+        lead: makes it have one at a local address that leads to it.
     """
 
-    def __init__(self, journal: Journal, place: Place) -> None:
+    def __init__(self, journal: Journal, place: Place, lead: Lead) -> None:
         self._journal = journal
-        self._registry = Registry(journal, place)
+        self._registry = Registry(journal, place, lead)
         self._lock = threading.Lock()
         self._open: tuple[Discovery, ...] = ()
         self._closed = False
@@ -37,30 +39,43 @@ class Discoveries:
         all_namespaces: bool,
         label_selector: str | None,
         own_module: str | None,
+        port_forward: bool = False,
     ) -> Discovery:
         """Begin one more; one of the same scope that is under way is replaced, without a flicker.
 
         Raises:
-            OptionsError: both a namespace and all of them.
+            OptionsError: both a namespace and all of them, or `port_forward` is no bool.
             KubeconfigError: as `find_cluster`.
             PoolClosedError: after `close`.
         """
         if all_namespaces and namespace is not None:
             raise OptionsError("namespace", namespace, "left out where all_namespaces=True")
+        if not isinstance(port_forward, bool):
+            raise OptionsError("port_forward", port_forward, "True or False")
         cluster = find_cluster(kubeconfig, context)
         scope = Scope(cluster.server, None if all_namespaces else namespace or cluster.namespace, label_selector or "")
         with self._lock:
             if self._closed:
                 cluster.close()
                 raise PoolClosedError("discover")
-            book = self._registry.open(scope, own_resource_name(own_module or ""))
-            for earlier in self._open:
-                if earlier.scope == scope:
-                    earlier.close()
+            replaced = [earlier for earlier in self._open if earlier.scope == scope and not earlier.is_closed]
+            forwards = self._forwards(replaced, cluster) if port_forward else None
+            book = self._registry.open(scope, own_resource_name(own_module or ""), forwards)
+            for earlier in replaced:
+                earlier.close()
             discovery = Discovery(self._registry, book, cluster.source, self._journal.clock.now)
             self._open = (*self.under_way(), discovery)
             _start(discovery, cluster)
             return discovery
+
+    def _forwards(self, replaced: list[Discovery], cluster: Cluster) -> Forwards:
+        """The local ports of the discovery that is replaced, if it has some, so that nothing flickers."""
+        for earlier in replaced:
+            forwards = earlier.hand_over()
+            if forwards is not None:
+                forwards.go_on_by(cluster.renew)
+                return forwards
+        return Forwards(cluster.renew, lambda key, text: self._registry.tell(text, key))
 
     def under_way(self) -> tuple[Discovery, ...]:
         """Those that have not ended, the oldest first."""
@@ -77,7 +92,7 @@ class Discoveries:
             for discovery in self._open:
                 discovery.abandon()  # all at once, so that none waits for another one's end
             for discovery in self._open:
-                discovery.close()
+                discovery.end()
 
     def abandon(self) -> None:
         """As `close`, but without waiting or locking, for a finalizer."""

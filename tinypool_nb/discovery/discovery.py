@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from tinypool_nb.core.discovering import Scope
 from tinypool_nb.core.keys import ModuleKey
+from tinypool_nb.core.plain import one_line
 from tinypool_nb.core.reflecting import Came
 from tinypool_nb.core.rights import MissingRight
 from tinypool_nb.core.telling import counted
+from tinypool_nb.discovery.forwards import Forwards
 from tinypool_nb.discovery.lifeline import Lifeline
 from tinypool_nb.discovery.registry import Book, Registry
 from tinypool_nb.errors import NotSyncedError
@@ -40,19 +42,24 @@ class DiscoveryStatus:
     """
     resource_version: str
     """Up to which change it was read; "" before the first list."""
+    missing_forward: MissingRight | None = None
+    """What the API server refuses of port-forward; None if nothing. Its `role` grants it together with what discovery needs."""
 
     def __str__(self) -> str:
+        return self._read() if self.missing_forward is None else f"{self._read()}; port-forward: {self.missing_forward}"
+
+    def _read(self) -> str:
         if self.synced:
             return "synced" if self.missing is None else f"synced by lists alone: {self.missing}"
         since = "not read yet" if self.stale_since is None else f"stale since {self.stale_since:%Y-%m-%d %H:%M:%S} UTC"
-        why = self.last_error if self.missing is None else str(self.missing)
+        why = one_line(self.last_error if self.missing is None else self.missing)
         return f"{since}{f': {why}' if why else ''}"
 
 
 class Discovery:
     """Keeps a pool equal to the TinyModules of a cluster, in a thread of its own, until it or the pool is closed.
 
-    Made by `pool.discover`. Closing it leaves the modules that it registered as they are.
+    Made by `pool.discover`. Closing it leaves the modules that it registered as they are; those that it forwards leave the pool.
 
     Args:
         registry: that of the pool.
@@ -66,6 +73,8 @@ class Discovery:
         self.source = source
         self.book = book
         self.line = Lifeline()
+        self.forwards = book.forwards
+        """The local ports that lead to its modules; None without port_forward, and once another discovery took them over."""
         self._registry = registry
         self._now = now
         self._status = DiscoveryStatus(synced=False, stale_since=None, last_error="", missing=None, resource_version="")
@@ -85,6 +94,8 @@ class Discovery:
     def status(self) -> DiscoveryStatus:
         """How it stands now: synced, stale since when, the last error, and what right is missing."""
         status = self._status
+        if self.forwards is not None and self.forwards.missing is not None:
+            status = replace(status, missing_forward=self.forwards.missing)
         if status.synced or self._heard is None:
             return status
         return replace(status, stale_since=datetime.fromtimestamp(self._heard / 1e9, UTC))
@@ -111,16 +122,35 @@ class Discovery:
             raise NotSyncedError(str(self.scope), timeout if not came else None, self.status)
 
     def close(self) -> None:
-        """End it, within a second or so; the modules that it registered stay registered. Nothing happens the second time."""
+        """End it, within a second or so. Nothing happens the second time.
+
+        The modules that it registered stay registered, except those that it forwards: nothing leads to them any more.
+        """
+        was_open = self.book.is_open
+        self.end()
+        if was_open and self.forwards is not None:
+            self._registry.cut_off(self.forwards)
+
+    def end(self) -> None:
+        """As `close`, and leave the pool as it is."""
         self.abandon()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(SLOWEST_END)
+        if self.forwards is not None:
+            self.forwards.end()
         if self.book.is_open:
             self._registry.close(self.book)
+
+    def hand_over(self) -> Forwards | None:
+        """Its local ports, with the connections through them, for a discovery that replaces this one."""
+        forwards, self.forwards = self.forwards, None
+        return forwards
 
     def abandon(self) -> None:
         """As `close`, but without waiting or locking, for a finalizer."""
         self.line.cut()
+        if self.forwards is not None:
+            self.forwards.abandon()
 
     # What the reflector tells, in its thread.
 

@@ -69,8 +69,8 @@ class Resources:
         self._line = line
         manager = cluster.api.rest_client.pool_manager
         manager.pool_classes_by_scheme = {
-            "http": _pool(HTTPConnectionPool, tied(HTTPConnection, line)),
-            "https": _pool(HTTPSConnectionPool, tied(HTTPSConnection, line)),
+            "http": pool_class(HTTPConnectionPool, tied(HTTPConnection, line)),
+            "https": pool_class(HTTPSConnectionPool, tied(HTTPSConnection, line)),
         }
         objects = CustomObjectsApi(cluster.api)
         self._common: dict[str, Any] = {"label_selector": label_selector} if label_selector else {}
@@ -133,23 +133,7 @@ class Resources:
 
     def trouble(self, error: Exception, *, watching: bool) -> Trouble:
         """What an error of the client's means, without a secret."""
-        if isinstance(error, AttributeError) and isinstance(error.__context__, ApiException):
-            error = error.__context__  # the client's 36.0.3 stumbles over an error of TLS
-        match error:
-            case Trouble():
-                found = error
-            case ApiException() if error.status:
-                found = _refusal(int(error.status), error.body, str(error.reason or ""))
-            case ApiException():  # as the client tells a TLS error
-                found = Trouble(Came.CUT, str(error.reason))
-            case ReadTimeoutError() if watching:
-                found = Trouble(Came.SILENT, f"nothing was heard for {self._timeouts.silence:g} s")
-            case HTTPError() | OSError() | http.client.HTTPException():
-                found = Trouble(Came.CUT, _root(error))
-            case _:
-                found = Trouble(Came.WRONG, f"{type(error).__name__}: {error}")
-        reason = " ".join(self.cluster.conceal(found.reason).split())
-        return Trouble(found.came, reason[:LONGEST_REASON], status=found.status)
+        return trouble_of(error, self.cluster, silence=self._timeouts.silence if watching else None)
 
     def _request(self, patience: float, **asked: Any) -> urllib3.HTTPResponse:
         timeouts = (self._timeouts.connect, patience)
@@ -157,7 +141,7 @@ class Resources:
         assert isinstance(response, urllib3.HTTPResponse)
         if not 200 <= response.status < 300:  # some versions of the client leave that to the caller
             try:
-                raise _refusal(response.status, response.read(PIECE), response.reason or "")
+                raise refusal(response.status, response.read(PIECE), response.reason or "")
             finally:
                 response.close()
         return response
@@ -181,7 +165,35 @@ class _Troubles:
             raise self._resources.trouble(error, watching=self._watching) from None
 
 
-def _pool(kind: type[Any], connection: type[Any]) -> type[Any]:
+def trouble_of(error: Exception, cluster: Cluster | None, *, silence: float | None) -> Trouble:
+    """What an error of the client's means, without a secret.
+
+    Args:
+        error: anything that a request may raise.
+        cluster: whose secrets are blotted out.
+        silence: of a watch: seconds after which nothing having been heard counts as an end of its own; None for other requests.
+    """
+    if isinstance(error, AttributeError) and isinstance(error.__context__, ApiException):
+        error = error.__context__  # the client's 36.0.3 stumbles over an error of TLS
+    match error:
+        case Trouble():
+            found = error
+        case ApiException() if error.status:
+            found = refusal(int(error.status), error.body, str(error.reason or ""))
+        case ApiException():  # as the client tells a TLS error
+            found = Trouble(Came.CUT, str(error.reason))
+        case ReadTimeoutError() if silence is not None:
+            found = Trouble(Came.SILENT, f"nothing was heard for {silence:g} s")
+        case HTTPError() | OSError() | http.client.HTTPException():
+            found = Trouble(Came.CUT, _root(error))
+        case _:
+            found = Trouble(Came.WRONG, f"{type(error).__name__}: {error}")
+    reason = " ".join((found.reason if cluster is None else cluster.conceal(found.reason)).split())
+    return Trouble(found.came, reason[:LONGEST_REASON], status=found.status)
+
+
+def pool_class(kind: type[Any], connection: type[Any]) -> type[Any]:
+    """A kind of urllib3's pools that makes such connections."""
     return type(kind.__name__, (kind,), {"ConnectionCls": connection})
 
 
@@ -209,7 +221,7 @@ def _lines(response: urllib3.HTTPResponse) -> Iterator[bytes]:
             raise Trouble(Came.WRONG, f"a watch had a line of more than {LONGEST_LINE:,} bytes")
 
 
-def _refusal(status: int, body: object, reason: str) -> Trouble:
+def refusal(status: int, body: object, reason: str) -> Trouble:
     """What a status that is no success means."""
     try:
         told = json.loads(body) if isinstance(body, (str, bytes)) else None

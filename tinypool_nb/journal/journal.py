@@ -1,6 +1,7 @@
 """The journal: everything that was seen, as bounded columns, with totals that stay right when old rows go."""
 
 import threading
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -77,6 +78,8 @@ class Journal:
     def __init__(self, *, history: int = 5_000_000, clock: Clock | None = None) -> None:
         self.clock = clock or system_clock()
         self.history = history
+        self.origin = uuid.uuid4().hex
+        """Tells the records of different pools apart, wherever they are; it says nothing else."""
         self.changed = Bell()
         """Rung by each append; for the one follower to wait for."""
         self.folding = Folding()
@@ -145,11 +148,11 @@ class Journal:
             self._write()
             return self.folding.totals()
 
-    def snapshot(self) -> tuple[Batch, Totals]:
-        """All rows that are still there, and the totals at the same moment."""
+    def snapshot(self, position: Position = START) -> tuple[Batch, Totals]:
+        """The rows after `position` that are still there, and the totals at the same moment."""
         with self._lock:
             self._write()
-            return self._batch(START), self.folding.totals()
+            return self._batch(position), self.folding.totals()
 
     def disconnections(self) -> dict[ModuleKey, dict[str, int]]:
         """How often each module's connection was lost, by gRFC A94's `grpc.disconnect_error`."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tinypool_nb.lab.certificates import TlsMode
     from tinypool_nb.lab.cluster.api import Api
     from tinypool_nb.lab.cluster.settings import Kubernetes
+    from tinypool_nb.lab.connecting import ConnectProxy
     from tinypool_nb.lab.dns import Dns, DnsFailure, Query
     from tinypool_nb.lab.faults import Fault, Faults
     from tinypool_nb.lab.flapping import FlappingServer
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Api",
+    "ConnectProxy",
     "Dns",
     "DnsFailure",
     "Fault",
@@ -46,6 +48,7 @@ __all__ = [
 
 _HOMES = {
     "Api": "cluster.api",
+    "ConnectProxy": "connecting",
     "Dns": "dns",
     "DnsFailure": "dns",
     "Fault": "faults",

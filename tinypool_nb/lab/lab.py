@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tinypool_nb.lab.cluster.api import Api
     from tinypool_nb.lab.cluster.cluster import Cluster
     from tinypool_nb.lab.cluster.resources import Resources
+    from tinypool_nb.lab.connecting import ConnectProxy
 
 
 class Lab:
@@ -214,6 +215,41 @@ class Lab:
         if port is not None:
             check_int("port", port, 1, 65_535)
         return Dns(self._processes, self._ports, port)
+
+    def connect_proxy(
+        self, *, port: int | None = None, names: Mapping[str, str] | None = None, user: str | None = None, password: str | None = None
+    ) -> "ConnectProxy":
+        """Start an HTTP CONNECT proxy, by which modules are reached as through one in a cluster: `tp.PoolOptions(proxy=proxy.url)`.
+
+        In a lab with an API server it knows the names of the modules' services, too, as one that runs in a cluster does.
+
+        Args:
+            port: where; None takes a free one.
+            names: where each `host:port` that nobody else knows leads, as `{"http-module-v1.tinysystems.svc:50051": module.address}`.
+            user: whom it lets in; None is everybody.
+            password: given together with `user`.
+
+        Raises:
+            OptionsError: a setting is refused.
+            LabError: it did not start.
+        """
+        from tinypool_nb.lab import connecting
+
+        if port is not None:
+            check_int("port", port, 1, 65_535)
+        known = connecting.check_names(names or {})
+        secret = connecting.secret_of(user, password)
+        with self._starting:
+            settings = connecting.ConnectSettings(
+                name=connecting.NAME,
+                names=known,
+                names_file="" if self._cluster is None else str(self._cluster.names.path),
+                ports=self._ports.draw() if port is None else (port,),
+            )
+            server = connecting.ConnectServer(self._processes, settings, secret)
+            started([server])
+            self._ports.taken.add(server.port)
+        return connecting.ConnectProxy(server, self._ports)
 
     @cached_property
     def _certificates(self) -> Certificates:

@@ -5,6 +5,7 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from tinypool_nb.core.plain import one_line
 from tinypool_nb.core.tls import Tls
 from tinypool_nb.errors import LabError, shown
 from tinypool_nb.lab.actions import Action, announce
@@ -155,7 +156,7 @@ class Breakable:
             self._replace([server.successor(server.port, patience=PATIENCE) for server in servers])
 
     def __str__(self) -> str:
-        return f"{self.name}: {'; '.join(map(str, self._servers))}"
+        return f"{one_line(self.name)}: {'; '.join(map(str, self._servers))}"
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self}>"

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from tinypool_nb.core.addresses import Endpoint
 from tinypool_nb.errors import LabError, OptionsError, shown
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 STARTING = 20.0
 """Seconds that a server gets until it serves. It takes about 0.1; the rest is for a machine that is busy."""
+ANSWERING = 10.0
+"""Seconds that a server gets to do what it is asked; it takes milliseconds."""
 ACTING = 10.0
 """Seconds that the system gets to carry out a signal; it takes milliseconds."""
 
@@ -174,6 +176,16 @@ class Server:
         if self._process.exit is not None:
             return ServerState.KILLED if self._process.exit < 0 else ServerState.STOPPED
         return ServerState.FROZEN if self._process.frozen else ServerState.SERVING
+
+    def ask(self, verb: str, **arguments: object) -> Any:
+        """Let a process that takes commands do something, and take its answer: one line of JSON each.
+
+        Raises:
+            LabError: it does not answer.
+        """
+        self._process.said.clear()  # an answer that an interrupted question left
+        self._processes.say(self._process, json.dumps({"verb": verb, **arguments}))
+        return json.loads(self._processes.next_line(self._process, f"{shown(self._settings.name)} did not {verb}", ANSWERING))
 
     def await_serving(self) -> None:
         """Wait until it serves.

@@ -10,6 +10,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.display import display
 
+from tinypool_nb.core.plain import one_line
 from tinypool_nb.errors import TinypoolError, shown
 from tinypool_nb.notebook.pool import Pool, pools
 
@@ -65,15 +66,15 @@ class PoolMagics(Magics):
                 module, address = words
                 namespace, slash, bare = module.partition("/")
                 pool.register(bare if slash else module, address, namespace=namespace if slash else None)
-                print(f"{name}: registered {module} at {address}; it connects at its first call")
+                print(f"{name}: registered {one_line(module)} at {address}; it connects at its first call")
             case "unregister":
                 there = pool.unregister(words[0])
-                print(f"{name}: {'unregistered' if there else 'there is no'} {words[0]}")
+                print(f"{name}: {'unregistered' if there else 'there is no'} {one_line(words[0])}")
             case "reconnect":
                 pool.reconnect(words[0])
-                print(f"{name}: reconnecting {words[0]}")
+                print(f"{name}: reconnecting {one_line(words[0])}")
             case "health":
-                states = pool.health()
+                states = {one_line(module): state for module, state in pool.health().items()}
                 width = max(map(len, states), default=0)
                 lines = [f"  {module:{width}}  {state}" for module, state in states.items()]
                 print("\n".join([f"{name}:" if lines else f"{name}: no modules are registered", *lines]))

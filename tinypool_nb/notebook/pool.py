@@ -6,7 +6,7 @@ import asyncio
 import threading
 import weakref
 from itertools import count
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Literal, Self, overload
 
 import numpy as np
 
@@ -114,17 +114,6 @@ class Pool(ClientPool, Record):
         from tinypool_nb.views import channelz_frames
 
         return channelz_frames.sockets(self.channelz())
-
-    def modules(self) -> pd.DataFrame:
-        """A row a TinyModule resource that `discover` has seen: address, versions, components, labels, and what became of it.
-
-        >>> with Pool() as pool:
-        ...     list(pool.modules())[8:10]
-        ['state', 'reason']
-        """
-        from tinypool_nb.views import module_frames
-
-        return module_frames.modules(self._discoveries.known())
 
     def _registered(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Without modules that were unregistered: one may still drain its last calls, but is no connection of the pool's any more."""
@@ -280,11 +269,6 @@ class Pool(ClientPool, Record):
         """The settings by which the module's attempts are spaced."""
         return self.options_of(key).backoff
 
-    def describe(self) -> dict[str, Any]:
-        """What a recording says about itself besides its rows; no secret is among it."""
-        own = {str(key): options.as_dict() for key, options in self._modules.options.copy().items() if options != self.options}
-        return {**super().describe(), "options": self.options.as_dict(), "module_options": own}
-
     def known(self) -> tuple[ModuleKey, ...]:
         """The modules that may be asked for: all that were ever seen, those just registered included."""
         return tuple(dict.fromkeys((*super().known(), *self._modules.keys())))
@@ -313,6 +297,8 @@ class Pool(ClientPool, Record):
         """An action of a person in the lab is a mark on the modules that it is about."""
         for key in self.keys_at(action.address):
             self.journal.mark(f"lab: {action.verb}", kind=MarkKind.ACTION, key=key)
+        for key in self.keys_through(action.address):
+            self.journal.mark(f"lab: {action.verb} {action.name}", kind=MarkKind.ACTION, key=key)
 
     def __enter__(self) -> Self:
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinypool_nb.core.differences import differences
@@ -14,14 +15,21 @@ from tinypool_nb.errors import OptionsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     import pandas as pd
     import plotly.graph_objects as go
 
+    from tinypool_nb.core.discovering import Known
     from tinypool_nb.journal.journal import Journal
+    from tinypool_nb.journal.recording.sources import Paths
+    from tinypool_nb.notebook.diagram import StateDiagram
     from tinypool_nb.notebook.explanation import Explanation
     from tinypool_nb.views.figures import Theme
     from tinypool_nb.views.frames import Since
+    from tinypool_nb.widgets.replay import Replay
+
+    Moment = str | datetime
 
 
 class Record:
@@ -31,10 +39,11 @@ class Record:
     frame is a copy of your own; `copy=False`, where it is offered, gives a read-only one at no cost.
     """
 
-    def __init__(self, journal: Journal, details: Mapping[str, Any] | None = None) -> None:
-        """`details`: what a recording says about itself (options, versions, when it was saved)."""
+    def __init__(self, journal: Journal, details: Mapping[str, Any] | None = None, resources: Iterable[Known] = ()) -> None:
+        """`details`: what a recording says about itself, `partial` if it is not whole; `resources`: what a discovery knew."""
         self.journal = journal
         self.details: Mapping[str, Any] = {} if details is None else details
+        self._resources = tuple(resources)
 
     def transitions(self, *, since: Since = None, copy: bool = True) -> pd.DataFrame:
         """Each change of a channel's state, a row each, with gRPC core's own time stamp and reason.
@@ -107,6 +116,28 @@ class Record:
 
         return frames.marks(self.journal)
 
+    def modules(self) -> pd.DataFrame:
+        """A row a TinyModule resource that `discover` saw: address, versions, components, labels, and what became of it.
+
+        It is what was last known of each; what became of them over time stands in `marks()`, as those of the kind "discovery".
+
+        >>> from tinypool_nb.journal.journal import Journal
+        >>> list(Record(Journal()).modules())[8:10]
+        ['state', 'reason']
+        """
+        from tinypool_nb.views import module_frames
+
+        return module_frames.modules(self.resources())
+
+    def resources(self) -> tuple[Known, ...]:
+        """What the discoveries know of each resource that they saw."""
+        return self._resources
+
+    @property
+    def partial(self) -> str:
+        """What of a recording is not whole, since it was not closed; "" if it is."""
+        return str(self.details.get("partial", ""))
+
     def mark(self, text: str, module: str | ModuleKey | None = None) -> Mark:
         """Label this moment on every timeline; `transitions(since=...)` takes the mark."""
         key = None if module is None else need_key(self.known(), module)
@@ -136,6 +167,40 @@ class Record:
         modules = [modules] if isinstance(modules, str) else modules
         chosen = None if modules is None else [str(need_key(self.known(), module)) for module in modules]
         return figures.timeline(self.intervals(), self.marks(), self.calls(), now=self.now(), modules=chosen, theme=theme, width=width)
+
+    def replay(self, speed: float = 1.0) -> Replay:
+        """Play the record up to now in the live timeline's own picture, for a notebook: with a slider, any speed, and jumps to the marks.
+
+        Args:
+            speed: so many times as quickly as it was; set `.speed`, `.position` and `.playing` of what this returns at any time.
+
+        Raises:
+            OptionsError: `speed` is not a number above 0.
+
+        Example:
+            record.replay(speed=10)
+        """
+        from tinypool_nb.widgets.replay import Replay
+
+        self.catch_up()
+        return Replay(self.journal, speed=speed, playing=True)
+
+    def panel(self) -> Any:
+        """The whole record at one glance, for a notebook: the live view's picture of all of it, to look around in and to play."""
+        from tinypool_nb.widgets.replay import Replay
+
+        return Replay(self.journal)
+
+    def state_diagram(self, *, theme: Theme | None = None) -> StateDiagram:
+        """The five states, with the ways that the recorded modules have walked, and how often each.
+
+        Args:
+            theme: "light" or "dark"; by default that of the page.
+        """
+        from tinypool_nb.notebook.diagram import StateDiagram
+        from tinypool_nb.views.state_diagram import walked
+
+        return StateDiagram(walked(self.transitions(copy=False)), theme=theme)
 
     def backoff_plot(self, module: str | ModuleKey, *, theme: Theme = "light") -> go.Figure:
         """The gaps between a module's attempts against the windows that the specification gives them.
@@ -209,7 +274,19 @@ class Record:
         from tinypool_nb.journal import recording
 
         self.catch_up()
-        recording.save(self.journal, path, details=self.describe())
+        recording.save(self.journal, path, details=self.describe(), resources=self.resources())
+
+    def report(self, path: str | PathLike[str], *, title: str = "") -> None:
+        """Write a ready report of the record, as .html or .pdf: what was wrong, since when, which modules, and what that rests on.
+
+        Raises:
+            ReportError: the path says neither format, or there is no Chromium to print a PDF.
+            OSError: the file cannot be written; a file of that name is left as it was.
+        """
+        from tinypool_nb.report.writing import write_recording_report
+
+        self.catch_up()
+        write_recording_report(self, Path(path), title=title or Path(path).stem)
 
     def describe(self) -> dict[str, Any]:
         """What a recording says about itself besides its rows."""
@@ -231,17 +308,48 @@ class Record:
         return f"<{type(self).__name__} {len(self.journal.keys())} modules: {sizes}>"
 
 
-def open_recording(path: str | PathLike[str]) -> Record:
-    """Open what `save` wrote: a Record with the same frames and figures, without a network and without grpc.
+def open_recording(path: Paths, *, start: Moment | None = None, end: Moment | None = None) -> Record:
+    """Open what `save` or `record` wrote: a Record with the same frames, figures and replay, without a network and without grpc.
+
+    Several recordings become one record. Those of one pool are put together; those of different pools continue each other where their
+    times do not overlap, with a gap in between; where they do overlap, modules of the same name are told apart as `name@file`.
+
+    Args:
+        path: a file, also one whose recording was killed (`record.partial` says so, and so does a mark); a pattern, as
+            `"runs/*.parquet"`; or a list of these.
+        start: only what happened from then on; what each module was in at that moment is a row of that moment, inferred.
+        end: only what happened up to then. Both are a text as `"2026-01-05 12:00"` (UTC, unless it says otherwise), a datetime or a
+            pandas Timestamp. What lies outside is not read, so an hour of a long recording opens quickly.
 
     Raises:
-        RecordingError: the file is no recording, is damaged, or comes from a newer version. Nothing in it is executed.
+        RecordingError: there is no such file, or it is no recording, is damaged, or comes from a newer version; or it has nothing in that
+            range. Nothing in it is executed.
+        OptionsError: `start` or `end` is no moment, or the one is after the other.
 
     Example:
-        >>> record = open_recording("incident.parquet")  # doctest: +SKIP
+        >>> record = open_recording("incident.parquet", start="2026-01-05 12:00", end="2026-01-05 13:00")  # doctest: +SKIP
         >>> record.timeline()  # doctest: +SKIP
     """
     from tinypool_nb.journal import recording
 
-    journal, details = recording.load(path)
-    return Record(journal, details)
+    given = recording.Span()
+    span = recording.Span(
+        given.start if start is None else _nanoseconds("start", start), given.end if end is None else _nanoseconds("end", end)
+    )
+    if span.start > span.end:
+        raise OptionsError("start", start, f"before end={end!s}")
+    journal, details, resources = recording.load(path, span=span)
+    return Record(journal, details, resources)
+
+
+def _nanoseconds(name: str, moment: Moment) -> int:
+    """Nanoseconds since 1970 UTC."""
+    import pandas as pd
+
+    if isinstance(moment, int | float):
+        raise OptionsError(name, moment, "a moment, as '2026-01-05 12:00'")
+    try:
+        stamp = pd.Timestamp(moment)
+        return (stamp.tz_localize("UTC") if stamp.tz is None else stamp).as_unit("ns").value
+    except (ValueError, TypeError, OverflowError) as error:
+        raise OptionsError(name, moment, f"a moment, as '2026-01-05 12:00' ({error})") from None

@@ -1,7 +1,5 @@
 """Run a notebook from the top in a fresh kernel of this very interpreter, and keep what it said."""
 
-import ast
-import keyword
 import math
 import re
 import sys
@@ -16,9 +14,10 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient.client import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell
 
-from tinypool_nb.errors import ReportError, shown
+from tinypool_nb.errors import ReportError
+from tinypool_nb.report.parameters import conceal, insert, without_secrets
+from tinypool_nb.report.provenance import NOTED, versions
 from tinypool_nb.report.reading import read_notebook
 
 OnCell = Callable[[int, int, str], None]
@@ -45,18 +44,20 @@ def execute(
         notebook: the file to run; it is only read.
         out: the file to write; its folder is made if needed.
         parameters: names and plain values (numbers, text, None, lists, dicts ...), assigned in a cell of their own after the
-            cell tagged `parameters`, or first of all.
+            cell tagged `parameters`, or first of all. Of one that is named like a secret (`token`, `password` ...) neither the
+            value nor an output that repeats it is kept.
         timeout: seconds that one cell may take.
         folder: the kernel's working directory; the notebook's by default.
         on_cell: told before each code cell; for progress.
 
     Raises:
-        ReportError: the file is no notebook; a parameter is no plain value; or a cell failed, with its number, its source and
-            the last lines of what it said.
+        ReportError: the file is no notebook; a parameter is no plain value, or not one that the notebook takes; or a cell
+            failed, with its number, its source and the last lines of what it said.
     """
     node = read_notebook(notebook)
     if parameters:
-        _insert(node, parameters)
+        insert(node, parameters)
+    node.metadata[NOTED] = [*versions()]
     run = _Run(node, notebook, on_cell)
     try:
         with TemporaryDirectory(prefix="tinypool-") as private:
@@ -69,12 +70,14 @@ def execute(
             )
             client.execute(cleanup_kc=True)
     except CellExecutionError as error:
-        raise run.failed(f"{error.ename}: {error.evalue}", run.traceback()) from None
+        conceal(node, parameters or {})
+        raise run.failed(without_secrets(f"{error.ename}: {error.evalue}", parameters or {}), run.traceback()) from None
     except CellTimeoutError:
         raise run.failed(f"it did not end within {timeout:g} s") from None
     except RuntimeError as error:  # a DeadKernelError, or no kernel came up
         raise run.failed(str(error)) from error
     finally:
+        conceal(node, parameters or {})
         out.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(node, out)
     return node
@@ -121,30 +124,6 @@ def _kernel(private: Path) -> AsyncKernelManager:
     # About 6 in 100 kernels take 4 s to end (ipykernel 7.4.0, tcp and ipc alike): while it shuts down, its control thread flushes to
     # an output thread that has gone, until jupyter_client terminates it.
     return AsyncKernelManager(kernel_name="python3", kernel_spec_manager=_ThisInterpreter(), connection_file=str(private / "kernel.json"))
-
-
-def _insert(node: NotebookNode, parameters: Mapping[str, object]) -> None:
-    lines = [f"{_name(name)} = {_value(name, value)}" for name, value in parameters.items()]
-    tagged = (place for place, cell in enumerate(node.cells, start=1) if "parameters" in cell.metadata.get("tags", ()))
-    place = next(tagged, 0)
-    cell = new_code_cell("\n".join(("# parameters of this run", *lines)), metadata={"tags": ["injected-parameters"]})
-    node.cells.insert(place, cell)
-
-
-def _name(name: str) -> str:
-    if not name.isidentifier() or keyword.iskeyword(name):
-        raise ReportError(f"parameter {shown(name)} was refused: its name is no Python name")
-    return name
-
-
-def _value(name: str, value: object) -> str:
-    text = repr(value)
-    try:
-        if ast.literal_eval(text) == value:
-            return text
-    except (ValueError, SyntaxError):
-        pass
-    raise ReportError(f"parameter {name}={shown(value)} was refused: a plain value such as a number, a text, a list or a dict is needed")
 
 
 def _indented(lines: list[str]) -> str:

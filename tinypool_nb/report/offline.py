@@ -2,22 +2,23 @@
 
 import html
 from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 
 from tinypool_nb.report.plots import figure_of_widget, plot_html
+from tinypool_nb.report.provenance import NOTED
 
 PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 STATIC = ("text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg")
 """What needs neither kernel nor network."""
+SHOWN = frozenset({*STATIC, "text/latex", "text/plain"})
+"""What a report shows at all; what only a script would show, or is one, is left out."""
 
 Models = Mapping[str, Mapping[str, Any]]
 
@@ -70,6 +71,8 @@ def settle(data: MutableMapping[str, Any], models: Models) -> bool:
     figure = data.pop(PLOTLY, None)
     if figure is None and view is not None:
         figure = figure_of_widget(models.get(view.get("model_id"), {}))
+    for kind in data.keys() - SHOWN:
+        del data[kind]
     if figure is not None:
         static = data.get("text/html", "")
         data["text/html"] = plot_html(figure, fallback="" if "<script" in static.lower() else static)
@@ -95,11 +98,12 @@ def _provenance(nb: NotebookNode, name: str) -> Iterator[str]:
         yield f"run on {times[0].astimezone(UTC):%Y-%m-%d at %H:%M} UTC in {(times[-1] - times[0]).total_seconds():.0f} s"
     else:
         yield "when it was run is not recorded"
+    noted = nb.metadata.get(NOTED)
     python = nb.metadata.get("language_info", {}).get("version")
-    if python:
+    if isinstance(noted, list):
+        yield from map(str, noted)
+    elif python:
         yield f"Python {python}"
-    with suppress(PackageNotFoundError):
-        yield f"tinypool_nb {version('tinypool-nb')}"
 
 
 def _times(nb: NotebookNode) -> Iterator[datetime]:

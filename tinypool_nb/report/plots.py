@@ -1,4 +1,4 @@
-"""Plotly figures as inert HTML: their JSON stands in the page, `plots.js` of the template draws it."""
+"""Plotly figures as inert HTML: their JSON stands in the page, `pages/plots.js` draws it."""
 
 import html
 import json

@@ -44,6 +44,20 @@ class Gap(NamedTuple):
     reason: str
 
 
+class _Row(NamedTuple):
+    """One attempt."""
+
+    generation: int
+    subchannel: int
+    outcome: str
+    peer: str
+    reason: str
+    start: int
+    known: bool
+    """Whether its start is."""
+    end: int
+
+
 def measured_gaps(attempts: pd.DataFrame) -> list[Gap]:
     """The gaps between the attempts of one module, by subchannel, since that is what gRPC counts its backoff by.
 
@@ -51,12 +65,18 @@ def measured_gaps(attempts: pd.DataFrame) -> list[Gap]:
         attempts: as `tinypool_nb.views.frames` makes it, of one module. After an attempt whose start is unknown nothing is
             measured until the next success: nobody knows how many attempts the run had before.
     """
-    rows = attempts.assign(start=nanoseconds(attempts["start"]), known=attempts["start"].notna(), end=nanoseconds(attempts["end"]))
+    columns = (attempts[name].tolist() for name in ("generation", "subchannel", "outcome", "peer", "reason"))
+    starts, ends = nanoseconds(attempts["start"]), nanoseconds(attempts["end"])
+    rows = [*map(_Row, *columns, starts.tolist(), attempts["start"].notna().tolist(), ends.tolist())]
+    subchannels: dict[tuple[int, int], list[_Row]] = {}  # plain lists: pandas takes 20 ms for what these do in 1
+    for place in np.argsort(ends, kind="stable").tolist():
+        row = rows[place]
+        subchannels.setdefault((row.generation, row.subchannel), []).append(row)
     found: list[Gap] = []
     run = 0
-    for _, subchannel in rows.sort_values("end", kind="stable").groupby(["generation", "subchannel"], sort=False):
-        failures: list[Any] | None = []  # of the run under way; None while their number is unknown
-        for row in subchannel.itertuples(index=False):
+    for subchannel in subchannels.values():
+        failures: list[_Row] | None = []  # of the run under way; None while their number is unknown
+        for row in subchannel:
             if failures and row.known:
                 last = failures[-1]
                 seconds, lasted = (row.start - last.start) / _SECOND, (last.end - last.start) / _SECOND

@@ -9,7 +9,7 @@ from tinypool_nb.core.palette import PALETTES, SEVERITY, TILE, UNKNOWN_MEANING, 
 from tinypool_nb.core.states import STATES, UNKNOWN, State
 from tinypool_nb.views.schemas import SCHEMAS
 from tinypool_nb.views.swimlanes import nanoseconds, shown_keys
-from tinypool_nb.views.wording import cut, for_xml, one_line, padded, times_text, width_of
+from tinypool_nb.views.wording import NO_FORMULAS, cut, for_xml, one_line, padded, times_text, width_of
 
 MOST_ROWS = 60
 """Rows of a table; of more modules the worst are shown."""
@@ -70,7 +70,8 @@ def connections_html(frame: pd.DataFrame) -> str:
             f'<th scope="col"{_NUMBER if name in _NUMBERS else ""} title="{for_xml(_MEANINGS[name])}">{name}</th>' for name in _HEAD[:-1]
         )
         table = f"<thead><tr>{head}</tr></thead>{''.join(map(_html_rows, rows))}"
-    return f'<div><style>{_STYLE}</style><table class="tinypool-connections"><caption>{caption}</caption>{table}</table></div>'
+    table = f'<table class="tinypool-connections"><caption>{caption}</caption>{table}</table>'
+    return f'<div class="{NO_FORMULAS}"><style>{_STYLE}</style>{table}</div>'
 
 
 def connections_text(frame: pd.DataFrame) -> str:

@@ -2,7 +2,7 @@
 
 from tinypool_nb.core.backoff import Window
 from tinypool_nb.core.forecast import SECOND, Doing, Forecast
-from tinypool_nb.views.wording import duration_text, for_xml, one_line
+from tinypool_nb.views.wording import NO_FORMULAS, duration_text, for_xml, one_line
 
 A62 = "Python's gRPC stays in TRANSIENT_FAILURE through all attempts until one succeeds (gRFC A62); Go's shows CONNECTING and IDLE between."
 
@@ -31,7 +31,8 @@ def forecast_text(module: str, forecast: Forecast, now: int) -> str:
 
 def forecast_html(module: str, forecast: Forecast, now: int) -> str:
     """The same for a notebook, escaped."""
-    return f'<p class="tinypool-forecast" data-state="{forecast.doing.name.lower()}">{for_xml(forecast_text(module, forecast, now))}</p>'
+    told = for_xml(forecast_text(module, forecast, now))
+    return f'<p class="tinypool-forecast {NO_FORMULAS}" data-state="{forecast.doing.name.lower()}">{told}</p>'
 
 
 def wait(window: Window, now: int) -> str:

@@ -46,7 +46,7 @@ def _time(name: str, meaning: str) -> Column:
 _NAMESPACE = Column("namespace", CATEGORY, "", "the module's Kubernetes namespace; missing if it was registered by hand")
 _MODULE = Column("module", CATEGORY, "", "the module's name")
 _ADDRESS = Column("address", CATEGORY, "", "the channel's address, as it was registered")
-_TRANSPORT = Column("transport", CATEGORY, "", "how the connection is secured: plaintext, TLS or mutual TLS")
+_TRANSPORT = Column("transport", CATEGORY, "", "how the connection is secured (plaintext, TLS, mutual TLS), and the proxy it goes through")
 _GENERATION = Column("generation", "int32", "1", "which of the module's channels: 1 for the first, then one more for each that replaced it")
 _EVIDENCE = Column("evidence", CATEGORY, "", "whether it was seen in gRPC core's trace, inferred by us, or begins a gap", Evidence)
 _CURRENT_STATE = Column("state", CATEGORY, "", "the state of the module's current channel; missing in a gap", State)

@@ -5,7 +5,7 @@ from textwrap import wrap
 import numpy as np
 
 from tinypool_nb.core.stepping import Progress, Standing
-from tinypool_nb.views.wording import for_xml, one_line, padded, times_text
+from tinypool_nb.views.wording import NO_FORMULAS, for_xml, one_line, padded, times_text
 
 SYMBOLS = {Standing.TO_COME: "○", Standing.UNDER_WAY: "◐", Standing.MET: "✔", Standing.UNMET: "✖"}
 """One character each, so that nobody depends on a colour."""
@@ -54,7 +54,7 @@ def progress_html(progress: Progress) -> str:
     rows = "".join(_row(progress, place) for place in range(len(progress.script.steps)))
     caption = f"<b>{for_xml(progress.script.title)}</b> ({summary(progress)})<br>{for_xml(progress.script.about)}"
     table = f"<caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody>"
-    return f'<div><style>{_STYLE}</style><table class="tinypool-steps">{table}</table></div>'
+    return f'<div class="{NO_FORMULAS}"><style>{_STYLE}</style><table class="tinypool-steps">{table}</table></div>'
 
 
 def _row(progress: Progress, place: int) -> str:

@@ -71,11 +71,11 @@ class Swimlanes(NamedTuple):
     @property
     def marks_plaintext(self) -> bool:
         """Whether lanes that are plaintext say so, since others are not."""
-        return len({*self.lane_transports} - {""}) > 1
+        return len({transport.startswith(Transport.PLAINTEXT) for transport in self.lane_transports if transport}) > 1
 
     def lane_text(self, lane: int, most: int) -> str:
         """A lane's label on one line, cut to `most` characters, and behind them a mark if it is plaintext where others are not."""
-        mark = PLAINTEXT_MARK if self.marks_plaintext and self.lane_transports[lane] == Transport.PLAINTEXT else ""
+        mark = PLAINTEXT_MARK if self.marks_plaintext and self.lane_transports[lane].startswith(Transport.PLAINTEXT) else ""
         return f"{cut(one_line(self.labels[lane]), most)}{mark}"
 
 

@@ -11,13 +11,14 @@ from unicodedata import combining, east_asian_width
 import numpy as np
 from numpy.typing import NDArray
 
+from tinypool_nb.core import plain
+
 _SECOND = 1_000_000_000
 _QUARTER = 900 * _SECOND
 """Nanoseconds; time zones change at whole quarters of an hour."""
 _NOT_IN_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_BREAKING = re.compile(r"\s+|[\x00-\x1f\x7f-\x9f]+")
-_REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
-"""Characters that turn around how what follows is shown, beyond the text they stand in."""
+one_line = plain.one_line
+"""Foreign text on one line, without what would move a cursor, turn text around or hide in it."""
 
 
 def duration_text(seconds: float) -> str:
@@ -75,14 +76,6 @@ def offset_text(seconds: int) -> str:
     """
     hours, minutes = divmod(abs(seconds) // 60, 60)
     return f"UTC{'-' if seconds < 0 else '+'}{hours:02}:{minutes:02}"
-
-
-def one_line(text: object) -> str:
-    """Foreign text on one line: line breaks, control characters and runs of blanks become one blank.
-
-    Characters that would show it, and what stands after it, in another order are replaced by a mark that can be seen.
-    """
-    return _REORDERING.sub("\ufffd", _BREAKING.sub(" ", str(text))).strip()
 
 
 def cut(text: str, most: int, *, keep_end: bool = True) -> str:
@@ -145,6 +138,10 @@ def label_rows(
             taken[row : row + 1] = [left]
             placed.append((index, row, runs_left))
     return placed[::-1], len(taken)
+
+
+NO_FORMULAS = "mathjax_ignore tex2jax_ignore"
+"""Classes of an element in which no notebook takes `$...$` for a formula: MathJax 3, and MathJax 2 before it, look for them."""
 
 
 def for_xml(text: str) -> str:

@@ -83,10 +83,11 @@ def options_text(options: PoolOptions) -> str:
     keepalive, backoff, tls = options.keepalive, options.backoff, options.tls
     only = "" if keepalive.without_calls else ", only during calls"
     name = "" if tls is None or tls.server_name is None else f" as {one_line(tls.server_name)}"
+    eager = ", eager reconnection" if options.eager_reconnect else ""
     parts = (
         options.load_balancing,
         f"keepalive after {keepalive.time:g} s, lost after {keepalive.timeout:g} s more{only}",
-        f"backoff {backoff.initial:g} s to {backoff.maximum:g} s, an attempt gets {backoff.min_connect_timeout:g} s",
-        f"{options.transport}{name}",
+        f"backoff {backoff.initial:g} s to {backoff.maximum:g} s, an attempt gets {backoff.min_connect_timeout:g} s{eager}",
+        f"{options.transport}{name}{'' if options.proxy is None else f', through proxy {options.proxy}'}",
     )
     return "; ".join(parts)

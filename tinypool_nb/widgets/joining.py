@@ -6,21 +6,22 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / "live"
 MAIN = "widget.js"
+REPLAY = "replay.js"
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
 
 
 @cache
-def joined() -> str:
-    """The scripts in the order in which they need each other, each once, without the lines by which they import and export.
+def joined(main: str = MAIN) -> str:
+    """`main` and all that it needs: scripts in the order of need, each once, without the lines by which they import and export.
 
     So a script imports names from `./other.js` in one line each, and no two scripts define the same name (`node` refuses that).
 
     >>> "import {" in joined(), joined().count("export default")
     (False, 1)
     """
-    return "\n".join(_EXPORT.sub("", _IMPORT.sub("", (FOLDER / name).read_text(encoding="utf-8"))) for name in in_order(MAIN))
+    return "\n".join(_EXPORT.sub("", _IMPORT.sub("", (FOLDER / name).read_text(encoding="utf-8"))) for name in in_order(main))
 
 
 def in_order(name: str, known: tuple[str, ...] = ()) -> tuple[str, ...]:

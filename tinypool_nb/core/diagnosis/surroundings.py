@@ -84,12 +84,12 @@ _STANDINGS = {
     Standing.QUARANTINED: (
         Cause.QUARANTINED,
         "is quarantined by discovery, and not dialled",
-        "Correct status.addr of its TinyModule resource.",
+        "Correct status.addr of its TinyModule resource; gRPC does not reach what NATS does.",
     ),
     Standing.REFUSED: (Cause.QUARANTINED, "was not taken by the pool", "See the reason; it is asked again at each relist."),
     Standing.WAITING: (
         Cause.WAITING_FOR_ADDRESS,
-        "waits: its resource names no address yet",
+        "waits for its resource to name an address",
         "Is the module started? Its operator writes status.addr then.",
     ),
     Standing.KEPT: (

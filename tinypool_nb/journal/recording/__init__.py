@@ -1,173 +1,202 @@
-"""A journal on disk: saved as one Parquet file, and opened again. How its rows stand there: `tinypool_nb.journal.recording.arrays`."""
+"""A journal on disk: saved as one Parquet file or recorded while it grows, and opened again.
 
-import json
+How its rows stand there: `tinypool_nb.journal.recording.layout`. How a recording outlives a kill: `tinypool_nb.journal.recording.recorder`.
+"""
+
 import os
-import uuid
-from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tinypool_nb.core.clock import Clock
-from tinypool_nb.core.folding import NO_TIME, Totals
+from tinypool_nb.core.discovering import Known
 from tinypool_nb.errors import RecordingError, shown
 from tinypool_nb.journal.journal import Batch, Journal
-from tinypool_nb.journal.recording import arrays
-from tinypool_nb.journal.recording.loading import Recorded, restore
-from tinypool_nb.journal.recording.saving import row_groups
+from tinypool_nb.journal.recording.header import FORMAT, Header, header_of, read_header
+from tinypool_nb.journal.recording.joining import Recording, join, mark_of_end
+from tinypool_nb.journal.recording.layout import TABLES, TEXTS, schema
+from tinypool_nb.journal.recording.reading import Recorded, Span, set_order
+from tinypool_nb.journal.recording.sources import Paths, Source, find_sources
+from tinypool_nb.journal.recording.writing import channel_group, resources_group, row_groups, totals_group, write_file
 from tinypool_nb.journal.tables import Dictionary
 
-FORMAT = 2
-"""What this version writes. It reads no other: format 1 came before the first release and knew no calls."""
-HEADER = b"tinypool_nb"
-"""The key of the file's metadata under which the header stands, as JSON."""
-LATEST: int = np.iinfo(np.int64).max
-PACKAGES = ("tinypool-nb", "grpcio", "numpy", "pandas", "pyarrow")
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
+
+PATIENCE = 5
+"""Times that a recording is read which is being written."""
+
+__all__ = ["FORMAT", "Opened", "Span", "load", "save"]
 
 
-def save(journal: Journal, path: str | os.PathLike[str], *, details: Mapping[str, object] | None = None) -> None:
+class Opened(NamedTuple):
+    """What was read of one recording or several."""
+
+    journal: Journal
+    """The rows and totals; its clock stands still where the recording ends."""
+    details: dict[str, Any]
+    """What it says about itself. `partial` says what is not whole, and is there only if something is not."""
+    resources: tuple[Known, ...]
+    """Those that a discovery saw, as each was last known."""
+
+
+def save(
+    journal: Journal, path: str | os.PathLike[str], *, details: Mapping[str, object] | None = None, resources: Iterable[Known] = ()
+) -> None:
     """Write all rows and totals of the journal into one file. It is written beside `path` and takes its place when it is whole.
 
     Parameters:
         path: a file there before is replaced.
         details: what else the recording should say about itself, as JSON can hold it: the pool's options, for example.
+        resources: what a discovery knows.
 
     Raises:
         OSError: the file cannot be written; what was there before stays.
         TypeError: JSON cannot hold the details.
     """
-    import pyarrow.parquet as pq
-
-    target = Path(path)
     batch, totals = journal.snapshot()
     channels = Dictionary()
-    header = json.dumps(_header(journal, batch, totals, channels, details or {}))
-    unit = arrays.finest_unit(_all_times(batch, totals))
-    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
-    try:
-        with partial.open("xb") as file:
-            with pq.ParquetWriter(
-                file,
-                arrays.schema(unit[0]),
-                compression="zstd",
-                use_dictionary=["channel", *(name for name, kind in arrays.COLUMNS.items() if kind == "text")],
-                column_encoding={name: "DELTA_BINARY_PACKED" for name, kind in arrays.COLUMNS.items() if kind == "time"},
-                write_page_checksum=True,
-            ) as writer:
-                for rows in row_groups(batch, totals, channels, unit):
-                    writer.write_table(rows)
-                writer.add_key_value_metadata({HEADER: header.encode()})
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    dictionaries = _orders(batch, channels)
+    channels.encode(totals.channels)
+    header = header_of(journal, details or {}, {name: getattr(batch, name).first for name in TABLES}, dictionaries=dictionaries)
+
+    def groups() -> "Iterator[pa.Table]":
+        yield channel_group(channels.values)
+        yield from row_groups(batch, channels)
+        yield totals_group(totals, channels)
+        yield resources_group(list(resources))
+
+    write_file(Path(path), groups(), header)
 
 
-def load(path: str | os.PathLike[str]) -> tuple[Journal, dict[str, Any]]:
-    """Read what `save` wrote: a journal with the same rows and totals, whose clock stands still when it was saved, and the details.
+def load(paths: Paths, *, span: Span | None = None) -> Opened:
+    """Read what `save` or a recorder wrote: one recording, or several that are put together (see `joining`).
 
     Everything is checked before it is used: the format, the type of each column, each code, each member of a closed set,
-    the checksum of each page. Nothing in a file is executed.
+    the checksum of each page, and the size before anything is unpacked. Nothing in a file is executed.
+
+    Parameters:
+        paths: a file, the folder of a recording that was not closed, a pattern as `runs/*.parquet`, or several of these.
+        span: only this range of time; the rest is not read, and the totals are those of the range.
 
     Raises:
-        RecordingError: there is no such file, or it is no recording, is damaged, or comes from a newer version.
+        RecordingError: there is no such file, or it is no recording, is damaged, or comes from a newer version; or it has
+            nothing in that range.
     """
     import pyarrow as pa
 
-    source = Path(path)
-    if not source.is_file():
-        raise RecordingError(path, "it is a folder" if source.is_dir() else "there is no such file")
+    span = span or Span()
+    path: object = paths
     try:
-        return _load(source)
+        for _ in range(PATIENCE):
+            with suppress(FileNotFoundError), ExitStack() as stack:  # parts of one that goes on may just be merged
+                read: list[Recording] = []
+                for source in find_sources(paths):
+                    path = source.path
+                    read.append(_read(source, span, stack))
+                return _opened(_within(paths, read, span), span)
     except RecordingError:
         raise
     except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError, RecursionError) as error:
         raise RecordingError(path, f"it is no recording, or it was cut off or damaged: {shown(str(error), most=200)}") from error
+    raise RecordingError(path, "its files go away while they are read")
 
 
-def _header(journal: Journal, batch: Batch, totals: Totals, channels: Dictionary, details: Mapping[str, object]) -> dict[str, object]:
-    """All that is no row. The order of each dictionary is kept, so that categories come back in their order."""
-    tables = {
-        "transitions": batch.transitions,
-        "attempts": batch.attempts,
-        "marks": batch.marks,
-        "calls": batch.calls,
-        "observations": batch.observations,
-    }
-    dictionaries: dict[str, dict[str, list[Any]]] = {}
-    for table, rows in tables.items():
-        open_ones = {name: categories for name, categories in rows.categories.items() if not categories.dictionary.closed}
-        dictionaries[table] = {name: categories.members for name, categories in open_ones.items()}
+def _orders(batch: Batch, channels: Dictionary) -> dict[str, dict[str, list[Any]]]:
+    """The order of each dictionary, so that categories come back in it; the channels' numbers are given in it too."""
+    orders: dict[str, dict[str, list[Any]]] = {}
+    for table in TABLES:
+        open_ones = {name: categories for name, categories in getattr(batch, table).categories.items() if not categories.dictionary.closed}
+        orders[table] = {name: categories.members for name, categories in open_ones.items()}
         if "channel" in open_ones:
-            dictionaries[table]["channel"] = channels.encode(open_ones["channel"].members).tolist()
-    channels.encode(totals.channels)
-    return {
-        "format": FORMAT,
-        "versions": {package: _version(package) for package in PACKAGES},
-        "saved_at": journal.clock.now(),
-        "history": journal.history,
-        "dropped": {table: rows.first for table, rows in tables.items()},
-        "dictionaries": dictionaries,
-        "details": dict(details),
-    }
+            orders[table]["channel"] = channels.encode(open_ones["channel"].members).tolist()
+    return orders
 
 
-def _all_times(batch: Batch, totals: Totals) -> list[npt.NDArray[np.int64]]:
-    """Those of which it is worth a byte a row to find the coarsest unit; the stamps of calls are ours, to the nanosecond."""
-    kinds = (batch.transitions, batch.attempts, batch.marks, batch.calls, batch.observations)
-    transitions, attempts, marks, calls, observations = (rows.columns for rows in kinds)
-    modules = np.array([NO_TIME if row is None else row.time for row in totals.openings] + totals.losts, np.int64)
-    ours = [marks["time"], calls["start"], calls["end"], observations["time"]]
-    return [transitions["time"], attempts["start"], attempts["end"], *ours, modules]
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _load(source: Path) -> tuple[Journal, dict[str, Any]]:
+def _read(source: Source, span: Span, stack: ExitStack) -> Recording:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(source, page_checksum_verification=True) as file:
-        header = _checked_header(source, file.metadata.metadata or {})
-        unit = getattr(file.schema_arrow.field("time").type, "unit", "")
-        if unit not in {"ns", "us", "ms"} or not file.schema_arrow.remove_metadata().equals(arrays.schema(unit)):
-            raise RecordingError(source, f"its columns are not those of format {FORMAT}")
-        recorded = Recorded(file)
-    rows = max(len(recorded.tables[kind]) for kind in ("transition", "attempt", "mark", "call", "observation"))
-    frozen = Clock(epoch=header["saved_at"], monotonic=lambda: 0)
-    journal = Journal(history=max(header["history"], rows), clock=frozen)
-    restore(journal, recorded, header["dropped"], header["dictionaries"])
-    return journal, header["details"]
+    files: list[ParquetFile] = []
+    headers: list[Header] = []
+    for path in source.files:
+        metadata = pq.read_metadata(path)
+        headers.append(read_header(path, metadata.metadata or {}))
+        if not set(TEXTS) <= set(metadata.schema.names):  # else pyarrow says no more than the name
+            raise RecordingError(path, f"its columns are not those of format {FORMAT}")
+        file = stack.enter_context(pq.ParquetFile(path, read_dictionary=list(TEXTS), page_checksum_verification=True))
+        if not file.schema_arrow.remove_metadata().equals(schema()):
+            raise RecordingError(path, f"its columns are not those of format {FORMAT}")
+        files.append(file)
+    if len({header.origin for header in headers}) > 1:
+        raise RecordingError(source.path, "its parts are of several recordings")
+    return Recording(source.label, headers[-1]._replace(whole=headers[-1].whole and not source.is_partial), Recorded(files, span))
 
 
-def _checked_header(source: Path, metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
-    """The header, each of its entries of the right type.
+def _within(paths: Paths, read: list[Recording], span: Span) -> list[Recording]:
+    """The recordings that have anything to say of the span.
 
     Raises:
-        RecordingError: the file has none, or it was written in a newer format, or it lacks something.
+        RecordingError: none has.
     """
-    if HEADER not in metadata:
-        raise RecordingError(source, "it is a Parquet file, but not one that tinypool_nb saved")
-    header: dict[str, Any] = json.loads(metadata[HEADER])
-    written = header.get("format") if isinstance(header, dict) else None
-    if type(written) is not int or written < 1:
-        raise RecordingError(source, "its header is damaged")
-    if written < FORMAT:
-        raise RecordingError(source, f"it has format {written}, from before the first release; this version reads format {FORMAT}")
-    if written > FORMAT:
-        by = shown(header.get("versions"), most=200)
-        raise RecordingError(source, f"it has format {written}, this version reads {FORMAT}; upgrade tinypool-nb (written by {by})")
-    for name, kind in {"saved_at": int, "history": int, "dropped": dict, "dictionaries": dict, "details": dict}.items():
-        if type(header.get(name)) is not kind:
-            raise RecordingError(source, f"its header is damaged: {name} is {shown(header.get(name))}")
-    if not 0 <= header["saved_at"] <= LATEST or not 1 <= header["history"] <= LATEST:
-        raise RecordingError(source, "its header is damaged: saved_at or history is out of range")
-    return header
+    if span.is_all:
+        return read
+    kept = [one for one in read if one.header.saved_at >= span.start and one.rows.is_before(span.end)]
+    if not kept:
+        raise RecordingError(paths, "it has nothing between start and end; leave one of them out to see from when to when it speaks")
+    return kept
+
+
+def _opened(recordings: list[Recording], span: Span) -> Opened:
+    one, header = recordings[0], recordings[0].header
+    end = min(span.end, max(each.header.saved_at for each in recordings))
+    rows = max(sum(each.rows.tables[layout.kind].num_rows for each in recordings) for layout in TABLES.values())
+    totals = one.rows.totals() if len(recordings) == 1 and header.whole and span.is_all else None
+    room = rows if totals is not None else rows + 1_000  # for gaps between recordings, and the mark where one was not closed
+    journal = Journal(history=max(header.history, room), clock=Clock(epoch=end, monotonic=lambda: 0))
+    if totals is None:
+        join(journal, recordings)
+    else:
+        tables = journal.tables()
+        set_order(tables, header.dictionaries, one.rows.channels)
+        for name, table in tables.items():
+            table.restore(header.dropped[name], one.rows.columns(table, name, one.rows.channels))
+        journal.folding.restore(totals)
+    if len(recordings) == 1:
+        journal.origin = header.origin
+    return Opened(journal, _details(recordings, journal), _resources(recordings))
+
+
+def _details(recordings: list[Recording], journal: Journal) -> dict[str, Any]:
+    """What they say about themselves: of several the settings of each module, since each pool may have had its own."""
+    details = dict(recordings[0].header.details)
+    if len(recordings) > 1:
+        details["recordings"] = [one.label for one in recordings]
+        own: dict[str, Any] = {}
+        for one in recordings:
+            common, particular = one.header.details.get("options"), one.header.details.get("module_options")
+            if common != details.get("options"):
+                own |= {str(channel.key): common for channel in one.rows.channels}
+            own |= particular if isinstance(particular, dict) else {}
+        details["module_options"] = own
+    told = {str(before) for one in recordings if (before := one.header.details.get("partial"))}  # saved from one that was not closed
+    partial = [one for one in recordings if not one.header.whole]
+    if partial:
+        missed = sum(one.header.missed for one in partial)
+        told.add(f"{', '.join(one.label for one in partial)}: not closed" + (f", {missed:,} rows were missed" if missed else ""))
+    if told:
+        details["partial"] = "; ".join(sorted(told))
+    if partial:
+        journal.append(mark_of_end(journal.clock.now(), missed))
+    return details
+
+
+def _resources(recordings: list[Recording]) -> tuple[Known, ...]:
+    """Of each resource what was last known."""
+    found: dict[tuple[object, str], Known] = {}
+    for known in (known for one in recordings for known in one.rows.resources()):
+        key = known.module.key, known.module.uid
+        if key not in found or found[key].seen <= known.seen:
+            found[key] = known
+    return tuple(found.values())

@@ -1,6 +1,5 @@
 """The kernel's side of the lab's API server: what a person can do to it."""
 
-import json
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,8 +14,6 @@ from tinypool_nb.lab.modules import Breakable
 from tinypool_nb.lab.ports import Ports
 from tinypool_nb.lab.servers import Server, ServerState
 
-ANSWERING = 10.0
-"""Seconds that the server gets to do what it is asked; it takes milliseconds."""
 NAME = "lab-api"
 """What the API server is called in messages and actions."""
 
@@ -25,16 +22,6 @@ class ApiServer(Server):
     """The process of an API server."""
 
     program = "tinypool_nb.lab.cluster.server"
-
-    def ask(self, verb: str, **arguments: object) -> Any:
-        """Let the process do something, and take its answer.
-
-        Raises:
-            LabError: it does not answer.
-        """
-        self._process.said.clear()  # an answer that an interrupted question left
-        self._processes.say(self._process, json.dumps({"verb": verb, **arguments}))
-        return json.loads(self._processes.next_line(self._process, f"the lab's API server did not {verb}", ANSWERING))
 
 
 class Api(Breakable):

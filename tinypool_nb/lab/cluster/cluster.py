@@ -16,6 +16,7 @@ from tinypool_nb.errors import LabError, ModuleNameError
 from tinypool_nb.lab.certificates import Certificates, TlsMode
 from tinypool_nb.lab.cluster.access import USER
 from tinypool_nb.lab.cluster.api import NAME, Api, ApiServer
+from tinypool_nb.lab.cluster.behind import Behind, Names
 from tinypool_nb.lab.cluster.objects import RULE_OF_NAMES, is_name
 from tinypool_nb.lab.cluster.resources import NotFoundError, Resources, complete_status
 from tinypool_nb.lab.cluster.settings import ApiSecrets, ApiSettings, Kubernetes
@@ -38,8 +39,11 @@ class Cluster:
 
     def __init__(self, processes: Processes, ports: Ports, options: Kubernetes, certificates: Certificates | None) -> None:
         self.namespace = options.namespace
+        self._cluster_names = options.cluster_names
         folder = Path(tempfile.mkdtemp(prefix="tinypool-lab-"))
         processes.remove_at_end(folder)
+        self.names = Names(folder / "names.json")
+        """Where each cluster-only address leads, for proxies of the lab."""
         identity, tls, roots = None, None, None
         if certificates is not None:
             identity, tls = certificates.server(TlsMode.SERVER), certificates.client(TlsMode.SERVER, server_name=None)
@@ -75,7 +79,9 @@ class Cluster:
 
     def publication(self, name: str, namespace: str | None) -> "Publication":
         """What makes and keeps the resource of a module."""
-        return Publication(self.resources, name, namespace or self.namespace)
+        namespace = namespace or self.namespace
+        behind = Behind(self.resources, name, namespace, self.names)
+        return Publication(self.resources, name, namespace, behind, cluster_names=self._cluster_names)
 
     def close(self) -> None:
         """Close the connection and remove the files; the processes end with the lab."""
@@ -83,31 +89,41 @@ class Cluster:
 
 
 class Publication:
-    """The resource of one module of the lab."""
+    """The resource of one module of the lab, with the service and the pods behind it."""
 
-    def __init__(self, resources: Resources, name: str, namespace: str) -> None:
+    def __init__(self, resources: Resources, name: str, namespace: str, behind: Behind, *, cluster_names: bool) -> None:
         self._resources = resources
         self._name = name
         self.namespace = namespace
+        self._behind = behind
+        self._cluster_names = cluster_names
 
     def publish(self, address: str) -> None:
         """Say where the module is; make the resource, if nobody did yet."""
+        self._resources.create_namespace(self.namespace)
+        self._behind.put(address)
         if not self._tell(address):
-            self._resources.create(self._name, namespace=self.namespace, addr=address)
+            self._resources.create(self._name, namespace=self.namespace, addr=self._told(address))
 
     def move(self, address: str) -> None:
         """Say where it is now; a resource that somebody took away stays away."""
+        self._behind.put(address)
         self._tell(address)
 
     def remove(self) -> None:
         """Take it away; quiet if somebody did already."""
         with suppress(NotFoundError):
             self._resources.delete(self._name, namespace=self.namespace)
+        self._behind.remove()
+
+    def _told(self, address: str) -> str:
+        """What the resource says: where it is, or what a cluster calls it."""
+        return self._behind.address if self._cluster_names else address
 
     def _tell(self, address: str) -> bool:
         """Whether there is a resource to tell."""
         try:
-            self._resources.patch_status(self._name, complete_status(self._name, {"addr": address}), namespace=self.namespace)
+            self._resources.patch_status(self._name, complete_status(self._name, {"addr": self._told(address)}), namespace=self.namespace)
         except NotFoundError:
             return False
         return True

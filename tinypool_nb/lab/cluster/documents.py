@@ -40,6 +40,23 @@ _MODULES = {
 }
 _STATUS = {"name": f"{PLURAL}/status", "singularName": "", "namespaced": True, "kind": KIND, "verbs": ["get", "patch", "update"]}
 _NAMESPACES = {"name": "namespaces", "singularName": "", "namespaced": False, "kind": "Namespace", "verbs": ["create", "get", "list"]}
+_VERBS_OF_WORKLOADS = ["create", "delete", "get", "list", "patch", "update"]
+_PODS = {"name": "pods", "singularName": "", "namespaced": True, "kind": "Pod", "verbs": _VERBS_OF_WORKLOADS, "shortNames": ["po"]}
+_FORWARDS = {
+    "name": "pods/portforward",
+    "singularName": "",
+    "namespaced": True,
+    "kind": "PodPortForwardOptions",
+    "verbs": ["create", "get"],
+}
+_SERVICES = {
+    "name": "services",
+    "singularName": "",
+    "namespaced": True,
+    "kind": "Service",
+    "verbs": _VERBS_OF_WORKLOADS,
+    "shortNames": ["svc"],
+}
 _REVIEWS = {
     "name": "selfsubjectaccessreviews",
     "singularName": "",
@@ -51,7 +68,7 @@ _REVIEWS = {
 DOCUMENTS: dict[str, Any] = {
     "/version": RELEASE,
     "/api": {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []},
-    "/api/v1": _resources("v1", _NAMESPACES),
+    "/api/v1": _resources("v1", _NAMESPACES, _PODS, _FORWARDS, _SERVICES),
     "/apis": {
         "kind": "APIGroupList",
         "apiVersion": "v1",

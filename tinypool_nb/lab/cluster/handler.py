@@ -3,7 +3,9 @@
 import select
 import socket
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from time import time
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ from tinypool_nb.lab.cluster.access import OPERATOR, UNCHECKED, Access, Wish
 from tinypool_nb.lab.cluster.changes import Changes, decode, timestamp
 from tinypool_nb.lab.cluster.documents import DOCUMENTS, HEALTH
 from tinypool_nb.lab.cluster.faults import Ending, Faults
+from tinypool_nb.lab.cluster.forwarding import forward, upgrade
 from tinypool_nb.lab.cluster.labels import Selection
 from tinypool_nb.lab.cluster.listing import encode_list, list_objects
 from tinypool_nb.lab.cluster.objects import Writer
@@ -23,6 +26,7 @@ from tinypool_nb.lab.cluster.statuses import ApiStatusError
 from tinypool_nb.lab.cluster.store import Store, encode
 from tinypool_nb.lab.cluster.tinymodule import PLURAL
 from tinypool_nb.lab.cluster.watching import Watch
+from tinypool_nb.lab.cluster.workloads import Workloads, encode_listed
 
 if TYPE_CHECKING:
     from tinypool_nb.lab.cluster.server import HttpServer
@@ -44,6 +48,8 @@ class State:
     access: Access
     seen: Seen = field(default_factory=Seen)
     bookmark_every: float = 60.0
+    workloads: Mapping[str, Workloads] = field(default_factory=dict)
+    """By their plurals."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -104,6 +110,10 @@ class Handler(BaseHTTPRequestHandler):
         self.state.access.check(user, Wish(verb, route.group, resource, route.namespace, route.name))
         if route.resource == PLURAL:
             self._serve_modules(route, verb, query, body, user)
+        elif route.subresource == "portforward":
+            self._forward(route, query, user)
+        elif route.resource in self.state.workloads:
+            self._serve_workloads(route, verb, query, body)
         elif verb == "create" and not route.name:
             given = decode(body)
             new = self.changes.create_namespace(given) if route.resource == "namespaces" else self.state.access.review(user, given)
@@ -158,6 +168,40 @@ class Handler(BaseHTTPRequestHandler):
                 self._send(200, encode_list(gone, {"resourceVersion": str(self.state.store.revision), "continue": ""}))
             case _:
                 self._send(404, NO_PAGE, kind=TEXT)
+
+    def _serve_workloads(self, route: Route, verb: str, query: Query, body: bytes) -> None:
+        workloads, key = self.state.workloads[route.resource], (route.namespace, route.name)
+        match verb:
+            case "get":
+                self._send(200, workloads.get(key).encoded + b"\n")
+            case "list":
+                page = partial(encode_listed, workloads.kind)
+                self._send(200, list_objects(workloads.store, _selection(route, query), query, page))
+            case "create" if route.namespace and not route.name:
+                self._send(201, workloads.create(route.namespace, decode(body)).encoded + b"\n")
+            case "update" if route.name:
+                self._send(200, workloads.put(key, decode(body)).encoded + b"\n")
+            case "patch" if route.name:
+                self._send(200, workloads.patch(key, decode(body), self.headers.get("Content-Type", "")).encoded + b"\n")
+            case "delete":
+                self._send(200, workloads.delete(key))
+            case _:
+                raise _not_allowed()
+
+    def _forward(self, route: Route, query: Query, user: str) -> None:
+        """Become a WebSocket, until it ends."""
+        # A WebSocket begins as a GET; newer servers ask for the right to create, too, as kubectl's POST always needed it.
+        self.state.access.check(user, Wish("create", route.group, "pods/portforward", route.namespace, route.name))
+        pod = self.state.workloads["pods"].get((route.namespace, route.name)).body
+        agreed = upgrade(dict(self.headers), query, pod)
+        self._note(101)
+        self.send_response(101)
+        for name, value in agreed.headers:
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.flush()
+        self.close_connection = True
+        forward(self.connection, agreed.ports, pod)
 
     def _watch(self, watch: Watch) -> None:
         """Send lines as they come, each in a chunk that is flushed, until it is over or the client has gone."""

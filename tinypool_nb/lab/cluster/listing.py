@@ -6,6 +6,7 @@ Source: Kubernetes API concepts, "Retrieving large results sets in chunks" and "
 import base64
 import binascii
 import json
+from collections.abc import Callable
 from typing import NamedTuple
 
 from tinypool_nb.lab.cluster.labels import Selection
@@ -54,8 +55,17 @@ class Continuation(NamedTuple):
             raise bad_request("invalid continue token: continue key is not valid: illegal base64 data or no JSON in it") from None
 
 
-def list_objects(store: Store, selection: Selection, query: Query) -> bytes:
+Encode = Callable[[list[Stored], dict[str, object]], bytes]
+
+
+def list_objects(store: Store, selection: Selection, query: Query, encode_page: Encode | None = None) -> bytes:
     """The body of the answer to a list.
+
+    Args:
+        store: of the objects.
+        selection: which of them.
+        query: page, version and so on.
+        encode_page: how the body is written; as `encode_list` by default.
 
     Raises:
         ApiStatusError: 400; 410, the moment is forgotten; 504, it is in the future.
@@ -82,7 +92,7 @@ def list_objects(store: Store, selection: Selection, query: Query) -> bytes:
         metadata["continue"] = Continuation(revision, (page[-1].identity.namespace, page[-1].identity.name)).token()
         if not selection.labels and not selection.fields:
             metadata["remainingItemCount"] = len(left)
-    return encode_list(page, metadata)
+    return (encode_page or encode_list)(page, metadata)
 
 
 def _moment(store: Store, token: str, asked: int | None, *, exact: bool) -> tuple[int, Key | None]:

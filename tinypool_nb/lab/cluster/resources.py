@@ -73,13 +73,20 @@ class Resources:
         }
         try:
             made = self._ask("POST", self._path(namespace), body)
-        except NotFoundError:  # there is no such namespace
-            self._ask("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        except NotFoundError:
+            self.create_namespace(namespace)
             made = self._ask("POST", self._path(namespace), body)
         if addr is None and status is None:
             return made
         given = {**({} if addr is None else {"addr": addr}), **(status or {})}
         return self.patch_status(name, complete_status(name, given), namespace=namespace)
+
+    def create_namespace(self, name: str) -> None:
+        """Make a namespace; quiet if it is there."""
+        try:
+            self._ask("GET", f"/api/v1/namespaces/{quote(name, safe='')}")
+        except NotFoundError:
+            self._ask("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
     def get(self, name: str, *, namespace: str | None = None) -> Object:
         """One resource."""
@@ -109,6 +116,10 @@ class Resources:
     def delete(self, name: str, *, namespace: str | None = None) -> None:
         """Take a resource away."""
         self._ask("DELETE", self._path(namespace or self._namespace, name))
+
+    def ask(self, method: str, path: str, body: object = None) -> Object:
+        """Any other request, as the operator: to `/api/v1/namespaces/tinysystems/pods`, for example."""
+        return self._ask(method, path, body)
 
     def close(self) -> None:
         """Close the connection; the next call opens one again."""

@@ -10,6 +10,10 @@ _MODULES = re.compile(
     rf"/apis/{API_VERSION}(?:/namespaces/(?P<namespace>[^/]+))?/{PLURAL}(?:/(?P<name>[^/]+)(?:/(?P<subresource>status))?)?"
 )
 _NAMESPACES = re.compile(r"/api/v1/namespaces(?:/(?P<name>[^/]+))?")
+_WORKLOADS = {
+    "pods": re.compile(r"/api/v1(?:/namespaces/(?P<namespace>[^/]+))?/pods(?:/(?P<name>[^/]+)(?:/(?P<subresource>portforward))?)?"),
+    "services": re.compile(r"/api/v1(?:/namespaces/(?P<namespace>[^/]+))?/services(?:/(?P<name>[^/]+))?"),
+}
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
@@ -34,10 +38,11 @@ def parse_route(path: str) -> Route | None:
     path = path.rstrip("/")
     if path == _REVIEWS:
         return Route("authorization.k8s.io", "selfsubjectaccessreviews")
-    for pattern, group, resource in ((_MODULES, GROUP, PLURAL), (_NAMESPACES, "", "namespaces")):
+    workloads = ((pattern, "", plural) for plural, pattern in _WORKLOADS.items())
+    for pattern, group, resource in ((_MODULES, GROUP, PLURAL), (_NAMESPACES, "", "namespaces"), *workloads):
         if found := pattern.fullmatch(path):
             parts = {name: unquote(value) for name, value in found.groupdict(default="").items()}
-            if parts.get("name") and resource == PLURAL and not parts["namespace"]:
+            if parts.get("name") and resource != "namespaces" and not parts["namespace"]:
                 return None
             return Route(group, resource, **parts)
     return None

@@ -23,6 +23,7 @@ from tinypool_nb.lab.cluster.faults import Ending, Faults
 from tinypool_nb.lab.cluster.handler import Handler, State
 from tinypool_nb.lab.cluster.settings import ApiSecrets, ApiSettings
 from tinypool_nb.lab.cluster.store import Store
+from tinypool_nb.lab.cluster.workloads import KINDS, Workloads
 from tinypool_nb.lab.limits import raise_file_limit
 from tinypool_nb.lab.ports import not_to_be_had
 
@@ -112,7 +113,8 @@ def serve(settings: ApiSettings) -> None:
     secrets = ApiSecrets.parse(sys.stdin.readline())
     store = Store(Path(settings.journal))
     access = Access(token=secrets.token, operator_token=secrets.operator_token)
-    state = State(store, Faults(store.changed), access, bookmark_every=settings.bookmark_every)
+    workloads = {plural: Workloads(plural, Store(Path(f"{settings.journal}.{plural}")), store) for plural in KINDS}
+    state = State(store, Faults(store.changed), access, bookmark_every=settings.bookmark_every, workloads=workloads)
     server = bind(settings, state, None if secrets.identity is None else tls_context(secrets.identity))
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 3600.0}, daemon=True).start()
     say(server.server_address[1])

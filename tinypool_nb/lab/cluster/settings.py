@@ -27,12 +27,17 @@ class Kubernetes:
     """Where resources are made, and the namespace of the kubeconfig's context."""
     bookmark_every: float = 60.0
     """Seconds between two bookmarks of a watch; a real server takes about a minute."""
+    cluster_names: bool = False
+    """Whether resources name their modules as a cluster does, `http-module-v1.tinysystems.svc.cluster.local:50051`: names that no laptop
+    resolves, so that ways to reach them can be learnt. False names the loopback."""
     port: int | None = None
     """Where it serves; None takes a free port."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.bookmark_every, int | float) or not 0 < self.bookmark_every <= 86_400:
             raise OptionsError("bookmark_every", self.bookmark_every, "a number of seconds, more than 0 and at most 86400")
+        if not isinstance(self.cluster_names, bool):
+            raise OptionsError("cluster_names", self.cluster_names, "True or False")
         if self.port is not None and (not isinstance(self.port, int) or not 1 <= self.port <= 65_535):
             raise OptionsError("port", self.port, "an int from 1 to 65535, or None")
 

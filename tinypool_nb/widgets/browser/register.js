@@ -277,6 +277,7 @@ function makeList({ view, on, tell, waiting, first }) {
     row.state.replaceChildren(chip(data.state));
     row.address.textContent = row.address.title = data.address;
     row.transport.textContent = data.transport;
+    row.transport.title = data.transport; // where a proxy's address is cut
     row.since.textContent = data.since === null ? "" : `since ${shortTime(data.since)}`;
     row.since.title = fullTime(data.since);
     row.reconnect.textContent = data.state === "IDLE" ? "connect" : "reconnect";

@@ -19,6 +19,16 @@ export class Source {
     model.send({ type: "hello" });
   }
 
+  /** Whether its time goes by. */
+  get moves() {
+    return this.status === "live";
+  }
+
+  /** How quickly it does. */
+  get pace() {
+    return 1;
+  }
+
   close() {
     this.model.off("msg:custom", this.heard);
     this.model.off("change:_start", this.startChanged);

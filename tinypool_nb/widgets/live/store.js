@@ -3,7 +3,7 @@
 import { NOTHING, lowerBound } from "./lanes.js";
 
 const VERSION = 1;
-const RECORD = 18; // bytes: float64 time, uint32 channel, uint32 reason, int8 state, uint8 inferred; little-endian, see widgets/packing.py
+export const RECORD = 18; // bytes: float64 time, uint32 channel, uint32 reason, int8 state, uint8 inferred; little-endian, see widgets/packing.py
 const SHUTDOWN = 4;
 const MOST_MARKS = 1000;
 

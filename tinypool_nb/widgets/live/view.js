@@ -180,8 +180,8 @@ export class TimelineView {
     this.lanes = arranged(this.store.lanes, this.choices);
     this.chosen = chosen ? this.lanes.findIndex((lane) => lane.name === chosen.name) : -1;
     const transports = new Map(this.store.lanes.map((lane) => [lane, lane.count ? this.store.channels[lane.channels[lane.count - 1]].transport : ""]));
-    const kinds = new Set(transports.values());
-    this.tagged = new Set(kinds.size > 1 ? this.store.lanes.filter((lane) => transports.get(lane) === "plaintext") : []);
+    const kinds = new Set([...transports.values()].filter(Boolean).map((transport) => transport.startsWith("plaintext"))); // of one that has no row yet nobody knows
+    this.tagged = new Set(kinds.size > 1 ? this.store.lanes.filter((lane) => transports.get(lane).startsWith("plaintext")) : []);
   }
 
   changed() {
@@ -217,8 +217,8 @@ export class TimelineView {
       this.note(now);
       this.report();
     }
-    if (this.viewport.following && this.source.status === "live") {
-      const wait = Math.max(viewport.column / 1e6, this.stillness.matches ? 1000 : 0); // milliseconds until it has moved by a pixel
+    if (this.viewport.following && this.source.moves) {
+      const wait = Math.max(viewport.column / 1e6 / this.source.pace, this.stillness.matches ? 1000 : 0); // milliseconds until it has moved by a pixel
       if (wait < 20) this.schedule();
       else this.timer = setTimeout(() => this.schedule(), Math.min(wait, 1000));
     }
@@ -269,6 +269,7 @@ export class TimelineView {
       live: following ? "live" : `paused, ${behind} behind`,
       closed: "the pool is closed: this is its last state",
       lost: "the kernel is gone: this is what was seen last",
+      replay: `${this.source.moves ? "playing" : "resting"} at ${this.source.pace.toLocaleString("en")}×${following ? "" : `, in sight: ${behind} before`}`,
       refused: this.source.refusal,
     }[status];
     this.toolbar.show({ following, span, status, sentence });

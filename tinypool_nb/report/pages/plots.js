@@ -3,7 +3,7 @@
 (() => {
   const dark = matchMedia("screen and (prefers-color-scheme: dark)");
   const paper = matchMedia("print");
-  const pairs = JSON.parse(document.getElementById("tinypool-colours").textContent);
+  const pairs = JSON.parse(document.currentScript.previousElementSibling.textContent); // whatever a notebook calls its own elements
   const towards = { light: new Map(pairs.map(([light, dark]) => [dark, light])), dark: new Map(pairs) };
 
   const isTransparent = (colour) => colour === "transparent" || /^rgba\(.*,\s*0(\.0*)?\)$/.test(colour ?? "");
@@ -50,7 +50,10 @@
   }
 
   for (const place of document.querySelectorAll(".tinypool-plot")) {
-    const figure = JSON.parse(place.querySelector("script").textContent);
+    const source = place.querySelector(":scope > script");
+    if (!source) continue; // somebody else's, of the same name
+    const figure = JSON.parse(source.textContent);
+    if (!figure.layout) continue;
     draw(place, figure);
     for (const change of [dark, paper]) change.addEventListener("change", () => draw(place, figure));
     if (!figure.layout.width) continue;

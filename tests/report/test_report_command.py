@@ -1,0 +1,177 @@
+"""`tinypool-nb report`: notebooks and recordings, HTML and PDF, and what it says when something is wrong."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from tinypool_nb.cli import main
+from tinypool_nb.errors import ReportError
+from tinypool_nb.report import pdf
+
+if TYPE_CHECKING:
+    from tests.report.conftest import MakeRecord
+
+Told = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def recording(make_record: "MakeRecord", tmp_path: Path) -> Path:
+    path = tmp_path / "incident.parquet"
+    make_record([f"http-module-v{number}" for number in range(1, 5)], calls=10).save(path)
+    return path
+
+
+@pytest.fixture
+def notebook(tmp_path: Path) -> Path:
+    cells = [
+        new_markdown_cell("# Told"),
+        new_code_cell("count = 1", metadata={"tags": ["parameters"]}),
+        new_code_cell("# it counts\n'n' * count"),
+    ]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "told.ipynb")
+    return tmp_path / "told.ipynb"
+
+
+@pytest.fixture
+def chromium_there() -> None:
+    if not any(map(shutil.which, pdf.COMMANDS)):
+        pytest.skip("there is no Chromium on the PATH")
+
+
+def pages(printed: bytes) -> int:
+    return len(re.findall(rb"/Type\s*/Page\b", printed))
+
+
+def test_a_recording_becomes_a_page(recording: Path, tmp_path: Path, capsys: Told) -> None:
+    assert main(["report", str(recording), "-o", str(tmp_path / "out.html"), "--sections", "1"]) == 0
+    page = (tmp_path / "out.html").read_text(encoding="utf-8")
+    assert "1 of 4 modules could not be reached at the end." in page
+    assert "<h1>incident.parquet</h1>" in page
+    told = capsys.readouterr().out
+    assert "4 modules" in told
+    assert "out.html" in told
+    assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".part")] == []
+
+
+def test_a_notebook_is_run_with_its_parameters(notebook: Path, tmp_path: Path, capsys: Told) -> None:
+    assert main(["report", str(notebook), "-o", str(tmp_path / "out.html"), "-p", "count=7"]) == 0
+    page = (tmp_path / "out.html").read_text(encoding="utf-8")
+    assert "nnnnnnn" in page
+    assert "grpcio " in page
+    assert " 3/3  it counts" in capsys.readouterr().out
+
+
+def test_a_notebook_that_was_run_need_not_be_run_again(tmp_path: Path, capsys: Told) -> None:
+    path = tmp_path / "done.ipynb"
+    cell = new_code_cell("1 / 0", outputs=[new_output("stream", text="as it was")])
+    nbformat.write(new_notebook(cells=[cell]), path)
+    assert main(["report", str(path), "--no-execute", "-o", str(tmp_path / "out.html")]) == 0
+    assert "as it was" in (tmp_path / "out.html").read_text(encoding="utf-8")
+    cell.outputs = []
+    nbformat.write(new_notebook(cells=[cell]), path)
+    assert main(["report", str(path), "--no-execute", "-o", str(tmp_path / "out.html")]) == 1
+    assert "has no outputs to show" in capsys.readouterr().err
+
+
+def test_a_cell_that_fails_is_named_and_an_older_report_stays(tmp_path: Path, capsys: Told) -> None:
+    path, out = tmp_path / "broken.ipynb", tmp_path / "out.html"
+    nbformat.write(new_notebook(cells=[new_code_cell("1"), new_code_cell("# the ratio\n1 / 0")]), path)
+    out.write_text("older")
+    assert main(["report", str(path), "-o", str(out)]) == 1
+    told = capsys.readouterr().err
+    assert "code cell 2 of 2 of broken.ipynb failed: ZeroDivisionError" in told
+    assert "# the ratio" in told
+    assert out.read_text() == "older"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["none.ipynb"], 1, "there is no notebook 'none.ipynb'"),
+        (["none.parquet"], 1, "there is no such file"),
+        (["none"], 1, "there is no notebook and no recording 'none'"),
+        (["a.ipynb", "-o", "out.txt"], 2, "a report is written as .html or as .pdf"),
+        (["a.ipynb", "-p", "a-b=1"], 2, "its name is no Python name"),
+        (["a.ipynb", "--timeout", "0"], 2, "a number of seconds above 0"),
+        ([], 2, "the following arguments are required"),
+    ],
+)
+def test_what_is_not_understood_is_said(  # noqa: PLR0917 - three of them are pytest's
+    words: list[str], code: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Told
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        assert main(["report", *words]) == code
+    except SystemExit as ended:
+        assert ended.code == code  # noqa: PT017 - argparse ends the process
+    assert told in capsys.readouterr().err
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_parameters_are_for_notebooks(recording: Path, capsys: Told) -> None:
+    assert main(["report", str(recording), "-p", "a=1"]) == 1
+    assert "-p and --no-execute are for notebooks" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("chromium_there")
+def test_a_recording_is_printed_with_its_timelines_as_vectors(recording: Path, tmp_path: Path) -> None:
+    assert main(["report", str(recording), "-o", str(tmp_path / "out.pdf")]) == 0
+    printed = (tmp_path / "out.pdf").read_bytes()
+    assert printed.startswith(b"%PDF")
+    assert pages(printed) >= 2
+    assert re.findall(rb"/MediaBox \[0 0 59[45]\.\d+ 84[12]\.\d+\]", printed)  # A4
+    assert not re.search(rb"/Subtype\s*/Image", printed)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("chromium_there")
+def test_a_notebook_is_printed_with_its_plots_as_vectors(tmp_path: Path) -> None:
+    figure = {"data": [{"type": "bar", "y": [1, 2]}], "layout": {"title": {"text": "A plot"}}}
+    cell = new_code_cell("plot", outputs=[new_output("display_data", {"application/vnd.plotly.v1+json": figure})])
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# Told"), cell]), tmp_path / "plot.ipynb")
+    assert main(["report", str(tmp_path / "plot.ipynb"), "--no-execute", "-o", str(tmp_path / "out.pdf")]) == 0
+    printed = (tmp_path / "out.pdf").read_bytes()
+    assert pages(printed) == 1
+    assert len(printed) > 12_000  # with the plot: text alone takes less
+    assert not re.search(rb"/Subtype\s*/Image", printed)
+
+
+def test_without_a_chromium_it_is_said_what_to_install(recording: Path, monkeypatch: pytest.MonkeyPatch, capsys: Told) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(pdf, "BUNDLES", ())
+    assert main(["report", str(recording), "-o", "out.pdf"]) == 1
+    assert "there is none on the PATH" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("script", ["exit 3", "sleep 60 & sleep 60"], ids=["fails", "hangs"])
+def test_a_chromium_that_does_not_print_is_ended_and_told_of(script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = tmp_path / "chromium"
+    fake.write_text(f"#!/bin/sh\necho 'no display'\n{script}\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(ReportError, match=r"printed no PDF; it said: 'no display|within 0\.5 s"):
+        pdf.print_pdf("<p>x</p>", timeout=0.5)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("chromium_there")
+def test_nbconvert_prints_one_too(notebook: Path) -> None:
+    exporter = "tinypool_nb.report.html.TinypoolPDFExporter"  # its short name is an entry point, which tests/project resolves
+    command = [sys.executable, "-m", "nbconvert", "--to", exporter, "--output", "printed", str(notebook)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (notebook.parent / "printed.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_record_writes_its_own_report(make_record: "MakeRecord", tmp_path: Path) -> None:
+    make_record(["only"]).report(tmp_path / "own.html")
+    assert "<h1>own</h1>" in (tmp_path / "own.html").read_text(encoding="utf-8")
+    with pytest.raises(ReportError, match=r"as \.html or as \.pdf"):
+        make_record(["only"]).report(tmp_path / "own.doc")

@@ -98,14 +98,18 @@ class Scene:
         rows = self._rows(self.pool.findings(), name)
         assert (str(cause), now) in set(zip(rows["cause"], rows["now"], strict=True))  # over all modules the same is found
         past = "" if now else ", past"
-        self._record("explained", f"{cause}{past}{', inferred' if known is Evidence.INFERRED else ''}: {one_line(finding.text)}")
+        self.explained(f"{cause}{past}{', inferred' if known is Evidence.INFERRED else ''}: {one_line(finding.text)}")
         return finding
+
+    def explained(self, words: str) -> None:
+        """Put what was explained into the table."""
+        self._record("explained", words)
 
     def nothing_wrong(self, name: str) -> None:
         """`pool.explain` says that all is well."""
         explanation = self.pool.explain(name)
         assert explanation.diagnosis.verdict == "nothing wrong", explanation
-        self._record("explained", explanation.diagnosis.verdict)
+        self.explained(explanation.diagnosis.verdict)
 
     def health(self, name: str) -> State:
         """What the page's own `health()` says; the frame of the connections says the same."""

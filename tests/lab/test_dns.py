@@ -183,6 +183,7 @@ def pool() -> Iterator[Pool]:
         yield pool
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "reason"),
     [
@@ -212,6 +213,7 @@ def test_grpc_waits_for_a_silent_server(dns: Dns, pool: Pool) -> None:
     assert "Timeout while contacting DNS servers" in pool.transitions()["reason"].iloc[-1]
 
 
+@pytest.mark.slow
 def test_grpc_follows_a_name_that_appears(lab: Lab, dns: Dns, pool: Pool) -> None:
     module = lab.start("appears")
     pool.register("a", dns.target("modules.test", module.port))
@@ -223,6 +225,7 @@ def test_grpc_follows_a_name_that_appears(lab: Lab, dns: Dns, pool: Pool) -> Non
     module.remove()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has more than one address of the loopback by itself")
 def test_round_robin_over_several_addresses_with_one_port(lab: Lab, dns: Dns) -> None:
     first = lab.start("first")

@@ -122,6 +122,10 @@ def test_too_many_pings_by_lives_that_double() -> None:
     (pings,) = record.diagnosis(12).findings
     assert (pings.cause, pings.known) == (Cause.TOO_MANY_PINGS, Evidence.INFERRED)
     assert "3 s, 6 s: twice as long each time" in pings.text
+    late = Recorded(options=options).walk((0, IDLE), (0.001, C), (0.002, R), (4.3, C), (4.33, R), (12.45, C), (12.46, R))  # under load
+    assert [finding.cause for finding in late.diagnosis(13).findings] == [Cause.TOO_MANY_PINGS]
+    other = Recorded(options=options).walk((0, IDLE), (0.001, C), (0.002, R), (3.5, C), (3.51, R), (10.5, C), (10.51, R))  # no whole pings
+    assert Cause.TOO_MANY_PINGS not in [finding.cause for finding in other.diagnosis(11).findings]
 
 
 def test_failed_attempts_after_a_loss_tell_more_than_the_loss() -> None:

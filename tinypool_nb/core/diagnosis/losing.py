@@ -187,9 +187,12 @@ def _throttled(case: Case, found: Sequence[Loss]) -> list[Loss]:
         if chain and 1.85 <= loss.life / (chain[-1].life or loss.life) <= 2.2:
             chain.append(loss)
         elif len(chain) < 2:
-            pings = loss.life / every
-            chain = [loss] if pings >= 1.9 and abs(pings - round(pings)) <= 0.15 else []
-    return chain if len(chain) >= 2 else []
+            chain = [loss] if loss.life >= 1.9 * every else []
+    if len(chain) < 2:
+        return []
+    # A machine under load lets one of them live longer by a part of a second, which the others make up for.
+    pings = sum((loss.life or 0.0) / (every * 2**place) for place, loss in enumerate(chain)) / len(chain)
+    return chain if abs(pings - round(pings)) <= 0.2 else []
 
 
 def _too_many_pings(case: Case, found: Sequence[Loss], *, inferred: bool) -> Finding:

@@ -66,7 +66,7 @@ class Seen:
         yield paint("─" * WIDTH, "faint")
 
     def _row(self, number: int) -> Iterator[str]:
-        fault, should = FAULTS[number]
+        fault, should, *_ = FAULTS[number]
         verdict = self.verdict(number)
         left = [(line, "bold") for line in wrap(fault, LEFT)] + [(line, "faint") for line in wrap(should, LEFT)]
         right = [line for kind, words in dict.fromkeys(self.words.get(number, [])) for line in _told(kind, words)]

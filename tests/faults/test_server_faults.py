@@ -66,9 +66,10 @@ def test_killed_with_a_call_under_way(scene: "Scene") -> None:
         scene.pool.send(name, timeout=PATIENCE)
     scene.explains(name, Cause.KILLED, "its process has ended", known=Evidence.INFERRED)
     module.restart()
-    scene.until(name, "READY")
+    over = scene.pool.now()
+    scene.until(name, "READY")  # nobody asks
+    scene.came_back(name, over)
     waited = scene.after("lab: restart", name, "READY")
-    assert waited < QUICK.maximum * 1.2 + 1  # the restart itself takes a while
     scene.saw(
         f"UNAVAILABLE {(call.ended - killed) * 1000:.0f} ms after the kill; then refused; READY {waited:.2f} s after restart() was called"
     )

@@ -97,7 +97,8 @@ def hanging_up(journal: Journal, channel: ChannelIdentity) -> str:
 def _spans(calls: Rows, transitions: Iterable[list[Transition]]) -> npt.NDArray[np.bool_]:
     """Whether a connection, whosesoever, was lost between a call's start and its end."""
     lost = np.array(sorted(row.time for rows in transitions for row in rows if row.previous is State.READY), np.int64)
-    return np.searchsorted(lost, calls.columns["start"]) != np.searchsorted(lost, calls.columns["end"])
+    before, after = np.searchsorted(lost, calls.columns["start"]), np.searchsorted(lost, calls.columns["end"])
+    return np.not_equal(before, after)
 
 
 def _is_open(opening: Transition | None) -> bool:

@@ -21,7 +21,7 @@ demo: $(INSTALLED) ## the main job: break three gRPC modules, and write notebook
 test: $(TOOLS) ## the quick tests, in a few minutes
 	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
 
-test-all: $(TOOLS) ## every test
+test-all: $(TOOLS) $(DOCS) ## every test
 	$(BIN)/python -m pytest
 
 faults: $(TOOLS) ## forty ways to go wrong, each made to happen, and what was seen of it

@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.browser.conftest import IDLE, JupyterLab, Notebook, serving
 from tests.conftest import CHROMIUM_FLAGS
+from tests.project.layers import PICTURE, layers_svg
 from tinypool_nb.views.state_diagram import state_diagram_svg
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -49,7 +50,8 @@ await asyncio.sleep(4)
 
 
 def main() -> None:
-    """Draw the states into tinypool_nb/docs/states.svg and states-dark.svg, and the panel into notebooks/panel.png."""
+    """Draw states and rooms into tinypool_nb/docs (states.svg, states-dark.svg, layers.svg), and the panel into notebooks/panel.png."""
+    PICTURE.write_text(layers_svg())
     (DOCS / "states.svg").write_text(state_diagram_svg() + "\n")
     (DOCS / "states-dark.svg").write_text(state_diagram_svg(theme="dark") + "\n")
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder), Path(folder) / "home") as address, sync_playwright() as playwright:

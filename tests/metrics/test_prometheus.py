@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes a real pool, and answers the README's queries."""
+"""A real Prometheus scrapes a real pool, and answers the queries of the how-to page."""
 
 import json
 import random
@@ -14,6 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 
+import tinypool_nb
 from tinypool_nb.channels.pool import ClientPool
 from tinypool_nb.core.disconnections import USUAL
 from tinypool_nb.lab import Lab
@@ -22,7 +23,7 @@ from tinypool_nb.metrics.collector import FAMILIES
 from tinypool_nb.wire.module_pb2 import MessageRequest
 from tinypool_nb.wire.module_pb2_grpc import ModuleServiceStub
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+PAGE = (Path(tinypool_nb.__file__).parent / "docs" / "howto" / "alert-with-prometheus.md").read_text()
 HTTP, API = "http-module-v1", "api-module-v1"
 DEADLINE = 60.0
 """Seconds for each thing that is waited for."""
@@ -33,15 +34,15 @@ NOT_READY, SHARE_READY, LOST = (
 )
 
 
-def block(language: str) -> str:
-    """The one block of the README in that language."""
-    (found,) = re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-    return str(found)
-
-
 def queries() -> dict[str, str]:
-    """The README's queries, by the question before each."""
-    return {question: query.strip() for question, query in re.findall(r"^# (.*)\n((?:[^#\n].*\n)+)", block("promql"), re.MULTILINE)}
+    """The page's queries, by the question before each."""
+    (block,) = re.findall(r"^```promql\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    return {question: query.strip() for question, query in re.findall(r"^# (.*)\n((?:[^#\n].*\n)+)", block, re.MULTILINE)}
+
+
+def files() -> dict[str, str]:
+    """The page's files, by their names."""
+    return dict(re.findall(r"^```\{code-block\} yaml\n:caption: (\S+)\n\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
 
 
 class Prometheus:
@@ -85,9 +86,11 @@ def pool() -> Iterator[ClientPool]:
 
 @pytest.fixture
 def server(prometheus: str, pool: ClientPool, tmp_path: Path) -> Iterator[Prometheus]:
-    """Prometheus with the README's configuration, but for the port and a scrape each second."""
+    """Prometheus with the page's configuration and rules, but for the port and a scrape each second."""
     config, data = tmp_path / "prometheus.yml", tmp_path / "data"
-    served = block("yaml").replace("127.0.0.1:9464", f"127.0.0.1:{pool.serve_metrics(port=0).port}")
+    for name, text in files().items():
+        (tmp_path / name).write_text(text)
+    served = config.read_text().replace("127.0.0.1:9464", f"127.0.0.1:{pool.serve_metrics(port=0).port}")
     config.write_text(f"global:\n  scrape_interval: 1s\n{served}")
     for port in random.sample(PORTS, 5):
         command = [prometheus, f"--config.file={config}", f"--storage.tsdb.path={data}", f"--web.listen-address=127.0.0.1:{port}"]
@@ -141,10 +144,10 @@ def test_a_real_prometheus_answers_the_three_questions_of_the_readme(server: Pro
         assert set(named(gone)) == {HTTP}
 
 
-def test_the_readme_names_every_metric_and_its_labels() -> None:
+def test_the_page_names_every_metric_and_its_labels() -> None:
     table = {
         name: labels.split(", ")
-        for names, labels in re.findall(r"^\| (`(?:tinysystems|grpc)_.*?`) \| (.*?) \|", README, re.MULTILINE)
+        for names, labels in re.findall(r"^\| (`(?:tinysystems|grpc)_.*?`) \| (.*?) \|", PAGE, re.MULTILINE)
         for name in re.findall(r"`(.*?)`", names)
     }
     families = [family() for family in FAMILIES]

@@ -1,18 +1,17 @@
-"""What it takes to discover 5,000 modules, and how soon a patch reaches the pool. The API server is another process."""
+"""What it takes to discover 5,000 modules, and how soon a patch reaches the pool. The API server is the lab's, another process."""
 
 import json
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median, quantiles
 
 import psutil
 
+import tinypool_nb as tp
 from tinypool_nb.channels.pool import ClientPool
 from tinypool_nb.core.discovering import Scope
 from tinypool_nb.core.keys import ModuleKey
@@ -25,22 +24,6 @@ MODULES = 5_000
 PATCHES = 200
 LONGEST = 60.0
 """Seconds that anything may take."""
-
-SERVER = """
-import sys, time
-from tests.discovery.conftest import ApiServer
-server = ApiServer()
-components = [{"name": f"component-{n}", "description": "what it does", "info": "how", "tags": ["a", "b"]} for n in range(5)]
-for number in range(int(sys.argv[1])):
-    server.put(f"module-{number}", f"10.0.{number // 250}.{number % 250}:50051", components=components)
-print(server.url, flush=True)
-for line in sys.stdin:
-    name, addr = line.split()
-    before = time.monotonic_ns()
-    server.put(name, addr, components=components)
-    print(before, flush=True)
-server.kill()
-"""
 
 Figure = tuple[str, float, str, float | None, str]
 
@@ -62,7 +45,12 @@ class Timed(ClientPool):
 def figures() -> Iterator[Figure]:
     """Each row: what, measured, unit, bar, compared to."""
     process = psutil.Process()
-    with api_server() as (server, config):
+    components = [{"name": f"component-{n}", "description": "what it does", "info": "how", "tags": ["a", "b"]} for n in range(5)]
+    with tp.Lab(kubernetes=tp.lab.Kubernetes(tls=False)) as lab:
+        for number in range(MODULES):
+            addr = f"10.0.{number // 250}.{number % 250}:50051"
+            lab.resources.create(f"module-{number}", addr=addr, status={"components": components})
+        config = lab.kubeconfig
         with Timed() as warm:
             warm.discover(kubeconfig=config, namespace="nobody").wait(LONGEST)  # loads the client
         before, cpu = process.memory_info().rss, sum(process.cpu_times()[:2])
@@ -74,7 +62,7 @@ def figures() -> Iterator[Figure]:
             spent = sum(process.cpu_times()[:2]) - cpu
             grown = (process.memory_info().rss - before) / 1e6
             yield f"{MODULES:,} modules synced, their channels opened", took, "s", 3, f"{spent:.2f} s of CPU"
-            lags = list(patches(server, pool))
+            lags = list(patches(lab, pool))
             p99 = quantiles(lags, n=100)[98]
             yield "a patch until the pool has it, p50", median(lags), "ms", 50, f"p99 {p99:.1f} ms"
             yield (
@@ -88,15 +76,12 @@ def figures() -> Iterator[Figure]:
         yield "closing the discovery", closing(config), "ms", 1000, "while its watch is open"
 
 
-def patches(server: "subprocess.Popen[str]", pool: Timed) -> Iterator[float]:
-    """Milliseconds from the server's beginning to store a patch to the pool's new channel."""
-    assert server.stdin is not None
-    assert server.stdout is not None
+def patches(lab: tp.Lab, pool: Timed) -> Iterator[float]:
+    """Milliseconds from the sending of a patch to the pool's new channel."""
     for number in range(PATCHES):
         pool.came.clear()
-        server.stdin.write(f"module-{number} 10.1.0.{number}:50051\n")
-        server.stdin.flush()
-        begun = int(server.stdout.readline())
+        begun = time.monotonic_ns()
+        lab.resources.patch_status(f"module-{number}", {"addr": f"10.1.0.{number}:50051"})
         if not pool.came.wait(LONGEST):
             raise TimeoutError("a patch never came")
         yield (pool.asked[-1] - begun) / 1e6
@@ -133,7 +118,7 @@ def known_here() -> float:
     return (process.memory_info().rss - before) / 1e6
 
 
-def closing(config: Path) -> float:
+def closing(config: str) -> float:
     """Milliseconds."""
     with Timed() as pool:
         discovery = pool.discover(kubeconfig=config, namespace="nobody")
@@ -141,23 +126,3 @@ def closing(config: Path) -> float:
         began = time.perf_counter()
         discovery.close()
         return (time.perf_counter() - began) * 1e3
-
-
-@contextmanager
-def api_server() -> Iterator[tuple["subprocess.Popen[str]", Path]]:
-    """The server's process, and a kubeconfig for it."""
-    command = [sys.executable, "-c", SERVER, str(MODULES)]
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as server,
-    ):
-        assert server.stdin is not None
-        assert server.stdout is not None
-        url = server.stdout.readline().strip()
-        config = Path(folder) / "config"
-        entry = {"cluster": "lab", "user": "lab", "namespace": "tinysystems"}
-        clusters, users = [{"name": "lab", "cluster": {"server": url}}], [{"name": "lab", "user": {"token": "none"}}]
-        contexts = [{"name": "lab", "context": entry}]
-        config.write_text(json.dumps({"clusters": clusters, "users": users, "contexts": contexts, "current-context": "lab"}))
-        yield server, config
-        server.stdin.close()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tinypool_nb.core.reflecting import (
     FIRST_WAIT,
     LONGEST_WAIT,
+    RECHECK,
     RELIST,
     WATCH,
     Came,
@@ -90,6 +91,18 @@ def test_after_an_outage_a_gone_version_is_not_waited_for_twice() -> None:
     assert step(course, Came.GONE)[1] == Step(0.0, None, 0)
 
 
+def test_two_outages_in_half_a_minute_are_each_waited_for_once() -> None:
+    """Else the second wait comes on top of the first, and the pool is right only 20 s after the server is back."""
+    course = watching()
+    for outage in (0.0, 20.0):
+        for _ in range(6):
+            course, next_ = step(course, Came.CUT, now=outage)
+        course, next_ = step(opened(course, now=outage + 5.0), Came.GONE, now=outage + 5.0)
+        assert next_ == Step(0.0, None, 0)
+        course = listed(course, "42", now=outage + 5.0, chance=half)
+    assert step(course, Came.GONE, now=26.0)[1].wait > 0
+
+
 def test_the_version_advances_with_what_was_applied() -> None:
     assert step(advanced(watching(), "57"), Came.CUT)[1].version == "57"
 
@@ -100,6 +113,19 @@ def test_a_list_comes_every_fifteen_minutes() -> None:
     assert is_relist_due(course, RELIST)
     assert step(course, Came.ENDED, now=RELIST)[1] == Step(0.0, None, 0)
     assert step(course, Came.ENDED, now=RELIST - 60)[1] == Step(0.0, "41", 60)  # the last watch before it is a short one
+
+
+def test_a_server_that_was_away_is_listed_within_a_minute_and_one_cut_alone_is_no_outage() -> None:
+    course, _ = step(watching(), Came.CUT, now=10.0)
+    assert course.relist == RELIST
+    course, next_ = step(course, Came.CUT, now=11.0)
+    assert (next_.version, course.relist) == ("41", 11.0 + 0.75 * RECHECK)
+    course, _ = step(course, Came.BUSY, now=13.0)
+    assert course.relist == 11.0 + 0.75 * RECHECK, "what goes wrong on the way does not put it off"
+    back = opened(course, now=15.0)
+    assert step(back, Came.ENDED, now=20.0)[1] == Step(0.0, "41", 36)
+    assert step(back, Came.ENDED, now=60.0)[1] == Step(0.0, None, 0)
+    assert listed(back, "42", now=60.0, chance=half).relist == 60.0 + RELIST
 
 
 @given(st.lists(st.sampled_from(Came), max_size=50), st.randoms(use_true_random=False))

@@ -9,17 +9,18 @@ import traceback
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 import tinypool_nb as tp
-from tests.discovery.conftest import NAMESPACE, TOKEN, ApiServer, kubeconfig, refuse, until
+from tests.discovery.conftest import NAMESPACE, Operator, until
+from tinypool_nb.core import reflecting
 from tinypool_nb.core.events import MarkKind
 from tinypool_nb.core.rights import role
 from tinypool_nb.discovery.discovery import Discovery
+from tinypool_nb.views.discoveries import discoveries_html
 
 HTTP, API = "http-module-v1", "api-module-v1"
 A, B = "127.0.0.1:1", "127.0.0.1:2"
@@ -32,7 +33,17 @@ def pool() -> Iterator[tp.Pool]:
 
 
 @pytest.fixture
-def discovery(pool: tp.Pool, server: ApiServer, config: Path) -> Discovery:
+def server(operator: Operator) -> Operator:
+    return operator
+
+
+@pytest.fixture
+def config(server: Operator) -> str:
+    return server.kubeconfig
+
+
+@pytest.fixture
+def discovery(pool: tp.Pool, server: Operator, config: str) -> Discovery:
     server.put(HTTP, A)
     server.put(API, B)
     found = pool.discover(kubeconfig=config)
@@ -50,7 +61,7 @@ def addresses(pool: tp.Pool) -> dict[str, str]:
     return dict(zip(frame.module, frame.address, strict=True))
 
 
-def test_what_is_in_the_cluster_is_in_the_pool_and_stays_so(pool: tp.Pool, server: ApiServer, discovery: Discovery) -> None:
+def test_what_is_in_the_cluster_is_in_the_pool_and_stays_so(pool: tp.Pool, server: Operator, discovery: Discovery) -> None:
     assert list(pool) == [f"{NAMESPACE}/{API}", f"{NAMESPACE}/{HTTP}"]
     channel = pool[HTTP]
     server.put(HTTP, "127.0.0.1:3")
@@ -69,9 +80,9 @@ def test_what_is_in_the_cluster_is_in_the_pool_and_stays_so(pool: tp.Pool, serve
     ]
 
 
-def test_the_frame_of_modules(pool: tp.Pool, server: ApiServer, discovery: Discovery) -> None:
-    components = [{"name": "server"}, {"name": "router"}]
-    server.put(HTTP, A, version="1.4.2", sdkVersion="0.9", components=components, metadata={"labels": {"tier": "web", "app": "x"}})
+def test_the_frame_of_modules(pool: tp.Pool, server: Operator, discovery: Discovery) -> None:
+    components = [{"name": name, "description": "", "info": ""} for name in ("server", "router")]
+    last = server.put(HTTP, A, version="1.4.2", sdkVersion="0.9", components=components, labels={"tier": "web", "app": "x"})
     server.put("nats", "nats://tinymodule.nats.msg")
     server.put("waits")
     server.put(API, "")
@@ -80,7 +91,7 @@ def test_the_frame_of_modules(pool: tp.Pool, server: ApiServer, discovery: Disco
     assert dict(frame.state) == {HTTP: "registered", API: "kept", "nats": "quarantined", "waits": "waiting"}
     row = frame.loc[HTTP]
     assert (row.namespace, row.address, row.version, row.sdk_version) == (NAMESPACE, A, "1.4.2", "0.9")
-    assert (row.components, row.labels, row.resource_version, row.reason) == ("server, router", "app=x, tier=web", "103", "")
+    assert (row.components, row.labels, row.resource_version, row.reason) == ("server, router", "app=x, tier=web", last, "")
     assert frame.loc["nats"].reason.startswith("not gRPC")
     assert pd.isna(frame.loc["nats"].address)
     assert frame.loc[API].address == B
@@ -90,19 +101,22 @@ def test_the_frame_of_modules(pool: tp.Pool, server: ApiServer, discovery: Disco
     pd.testing.assert_frame_equal(pool.modules().set_index("module"), frame)
 
 
-def test_hostile_resources_are_shown_as_text_and_the_rest_goes_on(pool: tp.Pool, server: ApiServer, discovery: Discovery) -> None:
-    server.put("<script>alert(1)</script>", A, version="<img src=x>", metadata={"labels": {"\ud800": "\u202e"}})
-    server.put("x" * 300, ["a"], components={"name": 7})
+def test_hostile_resources_are_shown_as_text_and_the_rest_goes_on(pool: tp.Pool, server: Operator, discovery: Discovery) -> None:
+    server.put("hostile", A, version="<img src=x>")
+    server.put("number", 7)
+    for name, addr in (("<script>alert(1)</script>", A), ("x" * 300, ["a"])):  # what no API server lets through that is well
+        metadata = {"namespace": NAMESPACE, "name": name, "uid": name, "resourceVersion": "1", "labels": {"\ud800": "\u202e"}}
+        discovery.seen({"metadata": metadata, "status": {"addr": addr, "components": {"name": 7}}})
     server.put("last", A)
     until(lambda: "last" in pool)
     frame = pool.modules()
-    assert len(frame) == 5
+    assert len(frame) == 7
     assert "<script>" not in frame.to_html()
     assert "<script>alert" not in pool._repr_mimebundle_()["text/html"]
     repr(frame).encode()
 
 
-def test_its_history_stands_on_the_timeline(pool: tp.Pool, server: ApiServer, discovery: Discovery, tmp_path: Path) -> None:
+def test_its_history_stands_on_the_timeline(pool: tp.Pool, server: Operator, discovery: Discovery, tmp_path: Path) -> None:
     server.put(HTTP, "127.0.0.1:3")
     server.put("nats", "nats://x")
     until(lambda: len(pool.modules()) == 3)
@@ -113,7 +127,7 @@ def test_its_history_stands_on_the_timeline(pool: tp.Pool, server: ApiServer, di
     pd.testing.assert_frame_equal(tp.open_recording(tmp_path / "incident.parquet").marks(), pool.marks())
 
 
-def test_a_recording_knows_the_resources(pool: tp.Pool, server: ApiServer, discovery: Discovery, tmp_path: Path) -> None:
+def test_a_recording_knows_the_resources(pool: tp.Pool, server: Operator, discovery: Discovery, tmp_path: Path) -> None:
     with pool.record(tmp_path / "recorded.parquet"):
         server.put("nats", "nats://x")
         until(lambda: len(pool.modules()) == 3)
@@ -122,11 +136,11 @@ def test_a_recording_knows_the_resources(pool: tp.Pool, server: ApiServer, disco
         pd.testing.assert_frame_equal(tp.open_recording(tmp_path / f"{name}.parquet").modules(), pool.modules())
 
 
-def test_a_server_that_goes_and_comes_is_told_and_no_module_flickers(pool: tp.Pool, server: ApiServer, discovery: Discovery) -> None:
+def test_a_server_that_goes_and_comes_is_told_and_no_module_flickers(pool: tp.Pool, server: Operator, discovery: Discovery) -> None:
     channels = {name: pool[name] for name in pool}
     assert discovery.status.synced
     assert str(discovery.status) == "synced"
-    server.kill()
+    server.api.kill()
     until(lambda: not discovery.status.synced)
     status = discovery.status
     assert status.stale_since is not None
@@ -134,9 +148,9 @@ def test_a_server_that_goes_and_comes_is_told_and_no_module_flickers(pool: tp.Po
     assert status.last_error in {"the connection broke off", "Connection refused", "Connection reset by peer"}
     assert str(status).startswith("stale since 20")
     assert len(pool) == 2
+    server.api.restart()
     server.delete(API)
-    server.compact()
-    server.start()
+    server.api.compact()
     discovery.wait(15)
     until(lambda: API not in pool)
     assert discovery.status.stale_since is None
@@ -148,19 +162,19 @@ def test_a_server_that_goes_and_comes_is_told_and_no_module_flickers(pool: tp.Po
     assert f"removed, was at {B}" in history
 
 
-def test_a_missing_right_is_told_with_the_role_that_would_grant_it(pool: tp.Pool, server: ApiServer, config: Path) -> None:
-    message = 'tinymodules.operator.tinysystems.io is forbidden: User "ada" cannot list resource "tinymodules"'
-    server.answers = [refuse(403, "Forbidden", message)] * 2
+def test_a_missing_right_is_told_with_the_role_that_would_grant_it(pool: tp.Pool, server: Operator, config: str) -> None:
+    server.api.grant(verbs=["get"])
     discovery = pool.discover(kubeconfig=config, all_namespaces=True)
     until(lambda: discovery.status.missing)
     missing = discovery.status.missing
     assert missing is not None
     assert (missing.status, missing.verb, missing.namespace) == (403, "list", None)
     assert "kind: ClusterRole" in missing.role
-    assert 'User "ada" cannot list' in str(discovery.status)
+    assert 'User "lab" cannot list resource "tinymodules"' in str(discovery.status)
     assert discovery.status.stale_since is None
-    with pytest.raises(tp.NotSyncedError, match="ada"):
+    with pytest.raises(tp.NotSyncedError, match="lab"):
         discovery.wait(0.01)
+    server.api.heal()
     discovery.wait(10)
     assert discovery.status.missing is None
     assert [text.partition(":")[0] for text in told(pool)] == ["refused", "the API server is back, at last"]
@@ -168,12 +182,9 @@ def test_a_missing_right_is_told_with_the_role_that_would_grant_it(pool: tp.Pool
 
 
 @pytest.mark.slow
-def test_a_right_to_list_alone_keeps_the_pool_equal_all_the_same(pool: tp.Pool, server: ApiServer, config: Path) -> None:
-    def no_watch(request: Any) -> bool:
-        return "watch=" in request.path and refuse(403, "Forbidden", "may not watch")(request)
-
+def test_a_right_to_list_alone_keeps_the_pool_equal_all_the_same(pool: tp.Pool, server: Operator, config: str) -> None:
     server.put(HTTP, A)
-    server.answers = [no_watch] * 7  # a list and a watch by turns, but for the first
+    server.api.grant(verbs=["get", "list"])
     discovery = pool.discover(kubeconfig=config)
     until(lambda: discovery.status.missing)
     assert discovery.status.missing is not None
@@ -181,38 +192,49 @@ def test_a_right_to_list_alone_keeps_the_pool_equal_all_the_same(pool: tp.Pool, 
     server.put(API, B)
     until(lambda: API in pool)
     until(lambda: server.watches() > 2)
+    server.api.heal()
     history = [text for text in told(pool) if not text.startswith("added")]
     assert [text.partition(":")[0] for text in history] == ["refused"], "it is told once, not at each try"
     until(lambda: discovery.status.missing is None, 30)
     assert [text.partition(",")[0] for text in told(pool)][-1] == "the API server is back"
 
 
-def test_an_expired_token_is_told_and_a_new_one_is_taken_from_the_file(
-    pool: tp.Pool, server: ApiServer, config: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits do not grow, where several faults come one upon the other."""
+    monkeypatch.setattr(reflecting, "LONGEST_WAIT", 0.3)
+
+
+@pytest.mark.usefixtures("_soon")
+def test_an_expired_token_is_told_and_a_new_one_is_taken_from_the_file(pool: tp.Pool, server: Operator, tmp_path: Path) -> None:
     server.put(HTTP, A)
-    server.token = TOKEN
-    discovery = pool.discover(kubeconfig=config)
+    path, good = tmp_path / "config", Path(server.kubeconfig).read_text()
+    path.write_text(good)
+    discovery = pool.discover(kubeconfig=path)
     discovery.wait(10)
-    server.token = "another-token"
-    server.drop()
+    server.api.revoke_token()
+    server.api.drop_watches()
+    path.write_text(good.replace(server.token, "another-token"))
     until(lambda: discovery.status.missing)
     assert "the token has expired" in str(discovery.status)
     assert HTTP in pool
-    kubeconfig(config, server.url, token="another-token")
-    until(lambda: discovery.status.missing is None)
+    server.api.heal()
+    asked = len(server.api.requests)
+    until(lambda: 401 in [request.code for request in server.api.requests[asked:]])  # by the other token, which is nobody's
+    path.write_text(good)
+    until(lambda: discovery.status.missing is None, 20)
     assert discovery.status.synced
 
 
-def test_a_resource_definition_that_is_not_there_is_told(pool: tp.Pool, server: ApiServer, config: Path) -> None:
-    server.answers = [refuse(404, "NotFound", "the server could not find the requested resource")]
+def test_a_resource_definition_that_is_not_there_is_told(pool: tp.Pool, server: Operator, config: str) -> None:
+    server.api.refuse(404, times=1)
     discovery = pool.discover(kubeconfig=config)
-    until(lambda: discovery.status.missing)
-    assert "definition is not installed" in str(discovery.status)
+    until(lambda: discovery.status.last_error)
+    assert any("definition is not installed" in text for text in told(pool))
     discovery.wait(10)
 
 
-def test_the_own_module_and_what_a_person_registered_are_left_alone(pool: tp.Pool, server: ApiServer, config: Path) -> None:
+def test_the_own_module_and_what_a_person_registered_are_left_alone(pool: tp.Pool, server: Operator, config: str) -> None:
     server.put("tinysystems-http-v1", A)
     server.put(HTTP, A)
     pool.register(HTTP, B)
@@ -226,7 +248,7 @@ def test_the_own_module_and_what_a_person_registered_are_left_alone(pool: tp.Poo
     assert dict(zip(pool.modules().module, pool.modules().state, strict=True)) == {"tinysystems-http-v1": "own"}
 
 
-def test_equal_names_in_two_namespaces_are_two_modules(pool: tp.Pool, server: ApiServer, config: Path) -> None:
+def test_equal_names_in_two_namespaces_are_two_modules(pool: tp.Pool, server: Operator, config: str) -> None:
     server.put(HTTP, A)
     server.put(HTTP, A, namespace="other")
     pool.discover(kubeconfig=config, all_namespaces=True).wait(10)
@@ -238,19 +260,21 @@ def test_equal_names_in_two_namespaces_are_two_modules(pool: tp.Pool, server: Ap
     assert pool.get(HTTP) is not None
 
 
-def test_a_namespace_and_a_selection(pool: tp.Pool, server: ApiServer, config: Path) -> None:
-    server.put("web", A, namespace="other", metadata={"labels": {"tier": "web"}})
+def test_a_namespace_and_a_selection(pool: tp.Pool, server: Operator, config: str) -> None:
+    server.put("web", A, namespace="other", labels={"tier": "web"})
     server.put("db", A, namespace="other")
     discovery = pool.discover(kubeconfig=config, namespace="other", label_selector="tier=web")
     discovery.wait(10)
     assert list(pool) == ["other/web"]
-    assert str(discovery.scope) == f"namespace 'other' where tier=web at {server.url}"
+    assert str(discovery.scope) == f"namespace 'other' where tier=web at {server.api.url}"
+    with pytest.raises(tp.OptionsError, match="no hyphen at the ends"):
+        pool.discover(kubeconfig=config, namespace="a/b")
     with pytest.raises(tp.OptionsError, match="left out where all_namespaces"):
         pool.discover(kubeconfig=config, namespace="other", all_namespaces=True)
 
 
 def test_the_same_discovery_again_replaces_the_first_without_a_flicker(
-    pool: tp.Pool, server: ApiServer, config: Path, discovery: Discovery
+    pool: tp.Pool, server: Operator, config: str, discovery: Discovery
 ) -> None:
     channel = pool[HTTP]
     again = pool.discover(kubeconfig=config)
@@ -264,14 +288,14 @@ def test_the_same_discovery_again_replaces_the_first_without_a_flicker(
 
 
 def test_closing_it_leaves_the_modules_and_a_later_one_takes_them_over(
-    pool: tp.Pool, server: ApiServer, config: Path, discovery: Discovery
+    pool: tp.Pool, server: Operator, config: str, discovery: Discovery
 ) -> None:
     began = time.monotonic()
     discovery.close()
     discovery.close()
     assert time.monotonic() - began < 1.0
     assert len(pool) == 2
-    assert repr(discovery) == f"<Discovery namespace 'tinysystems' at {server.url} closed; 2 modules: 2 registered>"
+    assert repr(discovery) == f"<Discovery namespace 'tinysystems' at {server.api.url} closed; 2 modules: 2 registered>"
     with pytest.raises(tp.NotSyncedError, match="it was closed"):
         discovery.wait()
     server.delete(API)
@@ -279,7 +303,7 @@ def test_closing_it_leaves_the_modules_and_a_later_one_takes_them_over(
     assert list(pool) == [f"{NAMESPACE}/{HTTP}"]
 
 
-def test_closing_the_pool_ends_it_quickly(pool: tp.Pool, server: ApiServer, config: Path, discovery: Discovery) -> None:
+def test_closing_the_pool_ends_it_quickly(pool: tp.Pool, server: Operator, config: str, discovery: Discovery) -> None:
     other = pool.discover(kubeconfig=config, namespace="other")
     began = time.monotonic()
     pool.close()
@@ -290,7 +314,7 @@ def test_closing_the_pool_ends_it_quickly(pool: tp.Pool, server: ApiServer, conf
         pool.discover(kubeconfig=config)
 
 
-def test_a_pool_that_nobody_holds_ends_its_discovery(server: ApiServer, config: Path) -> None:
+def test_a_pool_that_nobody_holds_ends_its_discovery(server: Operator, config: str) -> None:
     pool = tp.ClientPool()
     discovery = pool.discover(kubeconfig=config)
     discovery.wait(10)
@@ -303,14 +327,14 @@ def test_a_pool_that_nobody_holds_ends_its_discovery(server: ApiServer, config: 
         discovery.wait(5)
 
 
-def test_its_repr_tells_its_whole_state(server: ApiServer, pool: tp.Pool, discovery: Discovery) -> None:
+def test_its_repr_tells_its_whole_state(server: Operator, pool: tp.Pool, discovery: Discovery) -> None:
     server.put("waits")
     until(lambda: len(pool.modules()) == 3)
-    assert repr(discovery) == f"<Discovery namespace 'tinysystems' at {server.url} synced; 3 modules: 2 registered, 1 waiting>"
-    assert discovery.source.startswith("context 'lab' of kubeconfig=")
+    assert repr(discovery) == f"<Discovery namespace 'tinysystems' at {server.api.url} synced; 3 modules: 2 registered, 1 waiting>"
+    assert discovery.source.startswith("context 'tinypool-lab' of kubeconfig=")
 
 
-def test_what_the_pool_does_is_counted_as_what_a_person_does(server: ApiServer, pool: tp.Pool, discovery: Discovery) -> None:
+def test_what_the_pool_does_is_counted_as_what_a_person_does(server: Operator, pool: tp.Pool, discovery: Discovery) -> None:
     server.put(HTTP, "127.0.0.1:3")
     server.delete(API)
     until(lambda: len(pool) == 1)
@@ -318,32 +342,25 @@ def test_what_the_pool_does_is_counted_as_what_a_person_does(server: ApiServer, 
     assert (counts["register", "ok"], counts["register", "replaced"], counts["unregister", "ok"]) == (2, 1, 1)
 
 
-def test_no_secret_shows_anywhere(pool: tp.Pool, server: ApiServer, config: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.usefixtures("_soon")
+def test_no_secret_shows_anywhere(pool: tp.Pool, server: Operator, config: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The token is taken, refused, and sent back by a server that quotes it wherever it can."""
     caplog.set_level(logging.DEBUG)
-    quoting = f"Bearer {TOKEN} is none of mine"
+    quoting = f"Bearer {server.token} is none of mine"
     server.put(HTTP, A)
-    server.answers = [
-        refuse(401, "Unauthorized", quoting),
-        refuse(403, quoting, quoting),
-        refuse(400, quoting, ""),
-    ]
     shown = io.StringIO()
+    server.api.refuse(401, message=quoting)
     discovery = pool.discover(kubeconfig=config)
-    seen: set[str] = set()
-    began = time.monotonic()
-    while not discovery.status.synced and time.monotonic() - began < 15:
+    for code in (401, 403, 409):
+        server.api.refuse(code, message=quoting)
+        until(lambda code=code: f"{code}: " in discovery.status.last_error)  # type: ignore[misc]
         status = discovery.status
-        if repr(status) not in seen:
-            seen.add(repr(status))
-            print(repr(status), str(status), repr(discovery), status.missing and status.missing.role, file=shown)
-    error = b'{"type": "ERROR", "object": {"code": 500, "message": "' + quoting.encode() + b'"}}\n'
-
-    def said() -> bool:
-        server.say(error)
-        return "500" in discovery.status.last_error
-
-    until(said)
+        print(repr(status), str(status), repr(discovery), status.missing and status.missing.role, discovery.report(), file=shown)
+        print(discoveries_html([discovery.report()]), file=shown)
+    server.api.heal()
+    until(server.watches)
+    server.api.drop_watches(ending="error", message=quoting)
+    until(lambda: "500" in discovery.status.last_error)
     print(repr(discovery), file=shown)
     try:
         discovery.close()
@@ -366,9 +383,40 @@ def test_no_secret_shows_anywhere(pool: tp.Pool, server: ApiServer, config: Path
         print(stored.to_pylist(), pq.read_metadata(tmp_path / f"{name}.parquet").metadata, file=shown)
     text = shown.getvalue()
     assert "is none of mine" in text
-    assert [told_ for told_ in told(pool) if told_.startswith("refused: ") and "(403: " in told_] != []
-    assert len(seen) >= 2
+    assert [text_ for text_ in told(pool) if text_.startswith("refused: ") and "(403: " in text_] != []
     for where in (text, caplog.text, *(str(vars(record)) for record in caplog.records)):
-        assert TOKEN not in where
+        assert server.token not in where
         assert "bearer s" not in where.lower()
-    assert TOKEN.encode() not in (tmp_path / "incident.parquet").read_bytes()
+    assert server.token.encode() not in (tmp_path / "incident.parquet").read_bytes()
+
+
+def test_a_module_of_the_same_key_that_a_person_registered_is_left_alone_until_it_is_unregistered(
+    pool: tp.Pool, server: Operator, config: str
+) -> None:
+    pool.register(HTTP, B, namespace=NAMESPACE)
+    by_hand = pool[HTTP]
+    server.put(HTTP, A)
+    discovery = pool.discover(kubeconfig=config)
+    discovery.wait(10)
+    row = pool.modules().iloc[0]
+    assert (row.state, row.address) == ("refused", A)
+    assert "registered by hand, and is left alone" in row.reason
+    assert (pool[HTTP], addresses(pool)) == (by_hand, {HTTP: B})
+    server.delete(HTTP)
+    until(lambda: pool.modules().empty)
+    assert (pool[HTTP], addresses(pool)) == (by_hand, {HTTP: B})
+    pool.unregister(HTTP)
+    server.put(HTTP, A)
+    until(lambda: HTTP in pool)
+    pool.register(HTTP, B, namespace=NAMESPACE)  # a person moves what was discovered
+    server.put(HTTP, "127.0.0.1:3")
+    until(lambda: "refused" in set(pool.modules().state))
+    assert addresses(pool) == {HTTP: B}
+
+
+def test_options_of_a_persons_own_stay_with_a_discovered_module(pool: tp.Pool, server: Operator, discovery: Discovery) -> None:
+    options = tp.PoolOptions(load_balancing="round_robin")
+    pool.register(HTTP, A, namespace=NAMESPACE, options=options)
+    server.put(HTTP, "127.0.0.1:3")
+    until(lambda: addresses(pool)[HTTP] == "127.0.0.1:3")
+    assert pool.options_of(tp.ModuleKey(NAMESPACE, HTTP)) == options

@@ -23,6 +23,7 @@ from tinypool_nb.discovery.discovery import Discovery
 from tinypool_nb.errors import LabError, OptionsError
 from tinypool_nb.lab import Kubernetes
 from tinypool_nb.lab.servers import ServerState
+from tinypool_nb.views.discoveries import discoveries_text
 
 NAME = "http-module-v1"
 NAMESPACE = "tinysystems"
@@ -202,6 +203,8 @@ def test_a_right_that_is_missing_is_told_with_its_role(pool: tp.Pool, discover: 
     assert discovery.status.synced
     assert str(discovery.status).startswith("synced; port-forward: the API server does not let it create pods/portforward in namespace ")
     assert "does not let it create pods/portforward" in row(pool).reason
+    assert discovery.report().grant == missing.role
+    assert "Port-forward: the API server does not let it create pods/portforward" in discoveries_text([discovery.report()])
     lab.api.heal()
     pool.wait(NAME, timeout=5)
     assert discovery.status.missing_forward is None
@@ -254,6 +257,37 @@ def test_more_than_a_handful_is_refused_with_what_to_do(pool: tp.Pool, discover:
     until(lambda: set(pool.modules().state) == {"registered"})
     assert discovery.forwards is not None
     assert len(discovery.forwards) == MOST_FORWARDS
+
+
+def test_what_a_person_registered_is_left_alone_and_no_port_is_kept_for_it(
+    pool: tp.Pool, discover: Callable[[], Discovery], lab: tp.Lab
+) -> None:
+    pool.register(NAME, "127.0.0.1:9", namespace=NAMESPACE)
+    by_hand = pool[NAME]
+    discovery = discover()
+    assert (row(pool).state, "registered by hand, and is left alone" in row(pool).reason) == ("refused", True)
+    assert (pool[NAME], address(pool)) == (by_hand, "127.0.0.1:9")
+    assert discovery.forwards is not None
+    assert len(discovery.forwards) == 0
+    pool.unregister(NAME)
+    lab.resources.patch_status(NAME, {"addr": f"{NAME}:50051"})
+    pool_has = tp.ModuleKey(NAMESPACE, NAME)
+    until(lambda: pool_has in pool)
+    assert pool.send(NAME, wait_for_ready=True)
+    options = tp.PoolOptions(backoff=QUICK.backoff, load_balancing="round_robin")
+    pool.register(NAME, address(pool), namespace=NAMESPACE, options=options)  # who changes no more than options
+    lab.resources.patch_status(NAME, {"addr": INSIDE})
+    until(lambda: row(pool).address == INSIDE and row(pool).state == "registered")
+    assert pool.options_of(pool_has) == options
+    assert pool.send(NAME, wait_for_ready=True)
+    pool.register(NAME, "127.0.0.1:9", namespace=NAMESPACE)  # who moves it
+    lab.resources.patch_status(NAME, {"addr": f"{NAME}:50051"})
+    until(lambda: row(pool).state == "refused")
+    until(lambda: len(discovery.forwards or ()) == 0)
+    assert address(pool) == "127.0.0.1:9"
+    discovery.close()
+    assert address(pool) == "127.0.0.1:9"
+    lab[NAME].remove()
 
 
 def test_descriptors_beyond_what_select_takes(pool: tp.Pool, discover: Callable[[], Discovery]) -> None:

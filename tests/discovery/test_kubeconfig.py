@@ -1,7 +1,8 @@
 """Which cluster is found, and what is told of one that is not; never a secret, and nothing on stdout."""
 
+import base64
+import json
 import os
-import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import trustme
 
 import tinypool_nb as tp
-from tests.discovery.conftest import NAMESPACE, TOKEN, ApiServer, kubeconfig, until
+from tests.discovery.conftest import NAMESPACE, TOKEN, kubeconfig
 from tinypool_nb.discovery.kubeconfig import find_cluster
 from tinypool_nb.discovery.lifeline import Lifeline
 from tinypool_nb.discovery.resources import Resources, Trouble
@@ -128,26 +129,30 @@ def test_renewing_keeps_the_context_and_reads_a_new_token(tmp_path: Path) -> Non
 # In the cluster.
 
 
+@pytest.fixture(scope="module")
+def _lab() -> Iterator[tp.Lab]:
+    with tp.Lab(kubernetes=True) as lab:
+        lab.resources.create("http")
+        yield lab
+
+
+Pod = tuple[tp.lab.Api, Path, dict[str, str]]
+
+
 @pytest.fixture
-def pod(tmp_path: Path) -> Iterator[tuple[ApiServer, Path, dict[str, str]]]:
+def pod(_lab: tp.Lab, tmp_path: Path) -> Pod:
     """(API server with TLS, the folder of the service account, the pod's environment)."""
-    authority = trustme.CA()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    server = ApiServer(context)
-    server.token = TOKEN
+    told = json.loads(Path(_lab.kubeconfig).read_text())
     folder = tmp_path / "serviceaccount"
     folder.mkdir()
-    authority.cert_pem.write_to_path(str(folder / "ca.crt"))
-    (folder / "token").write_text(TOKEN)
+    (folder / "ca.crt").write_bytes(base64.b64decode(told["clusters"][0]["cluster"]["certificate-authority-data"]))
+    (folder / "token").write_text(told["users"][0]["user"]["token"])
     (folder / "namespace").write_text(NAMESPACE)
-    yield server, folder, {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(server.port)}
-    server.kill()
+    return _lab.api, folder, {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(_lab.api.port)}
 
 
-def test_in_the_cluster_the_pods_own_account_lets_in(pod: tuple[ApiServer, Path, dict[str, str]]) -> None:
+def test_in_the_cluster_the_pods_own_account_lets_in(pod: Pod) -> None:
     server, folder, environment = pod
-    server.put("http", "a:1")
     cluster = find_cluster(environment=environment, service_account=folder)
     assert (cluster.server, cluster.namespace, cluster.source) == (server.url, NAMESPACE, "the pod's service account")
     resources = Resources(cluster, cluster.namespace, "", Lifeline())
@@ -163,7 +168,7 @@ def test_in_the_cluster_the_pods_own_account_lets_in(pod: tuple[ApiServer, Path,
     resources.close()
 
 
-def test_a_certificate_of_somebody_else_is_told(pod: tuple[ApiServer, Path, dict[str, str]]) -> None:
+def test_a_certificate_of_somebody_else_is_told(pod: Pod) -> None:
     _, folder, environment = pod
     trustme.CA().cert_pem.write_to_path(str(folder / "ca.crt"))
     resources = Resources(find_cluster(environment=environment, service_account=folder), NAMESPACE, "", Lifeline())
@@ -172,7 +177,7 @@ def test_a_certificate_of_somebody_else_is_told(pod: tuple[ApiServer, Path, dict
     resources.close()
 
 
-def test_closing_cuts_a_watch_through_tls(pod: tuple[ApiServer, Path, dict[str, str]]) -> None:
+def test_closing_cuts_a_watch_through_tls(pod: Pod) -> None:
     server, folder, environment = pod
     line = Lifeline()
     resources = Resources(find_cluster(environment=environment, service_account=folder), NAMESPACE, "", line)
@@ -181,10 +186,10 @@ def test_closing_cuts_a_watch_through_tls(pod: tuple[ApiServer, Path, dict[str, 
         for _ in resources.watch(version, 300, line.cut):
             pass
     resources.close()
-    until(lambda: server.watches() == 1)
+    assert sum("watch=" in request.path for request in server.requests) == 1
 
 
-def test_what_a_pod_lacks_is_told(pod: tuple[ApiServer, Path, dict[str, str]]) -> None:
+def test_what_a_pod_lacks_is_told(pod: Pod) -> None:
     _, folder, environment = pod
     with pytest.raises(KubeconfigError, match="has no contexts, and context='lab'"):
         find_cluster(None, "lab", environment=environment, service_account=folder)

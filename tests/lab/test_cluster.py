@@ -218,6 +218,24 @@ def test_watches_that_are_dropped(cluster: Lab, ending: str) -> None:
     assert ask(cluster)[0] == 200
 
 
+def test_a_watch_may_end_in_an_error_or_in_garbage(cluster: Lab) -> None:
+    with closing(connected(cluster)) as connection:
+        watch = watching(cluster, connection)
+        cluster.api.drop_watches(ending="error", message="the storage is gone")
+        told = json.loads(watch.read())
+    assert (told["type"], told["object"]["code"], told["object"]["message"]) == ("ERROR", 500, "the storage is gone")
+    with closing(connected(cluster)) as connection:
+        watch = watching(cluster, connection)
+        cluster.api.drop_watches(ending="garbage")
+        assert watch.read().startswith(b"<html>")
+
+
+def test_a_refusal_says_what_it_was_told_to(cluster: Lab) -> None:
+    cluster.api.refuse(403, times=1, message="not today")
+    assert ask(cluster)[1]["message"] == "not today"
+    assert ask(cluster)[0] == 200
+
+
 def test_a_restart_forgets_nothing_and_a_restore_forgets_the_last_writes(cluster: Lab) -> None:
     kept = cluster.resources.create("kept", addr="127.0.0.1:1")
     changed = cluster.resources.patch_status("kept", {"addr": "127.0.0.1:2"})
@@ -292,7 +310,9 @@ def test_verbs_are_those_of_a_module_and_are_announced(cluster: Lab) -> None:
         lambda lab: lab.api.refuse(418),
         lambda lab: lab.api.refuse(times=0),
         lambda lab: lab.api.refuse(retry_after=0.5),
+        lambda lab: lab.api.refuse(message=7),
         lambda lab: lab.api.drop_watches(ending="softly"),
+        lambda lab: lab.api.drop_watches(message=7),
         lambda lab: lab.api.restart(lost=-1),
         lambda _: Lab(kubernetes="yes"),  # type: ignore[arg-type]
         lambda _: Kubernetes(bookmark_every=0),

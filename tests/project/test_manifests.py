@@ -64,7 +64,12 @@ def test_what_is_no_namespace_is_printed_nowhere(capsys: pytest.CaptureFixture[s
 
 
 def test_doctor_wants_to_know_what_to_print(capsys: pytest.CaptureFixture[str]) -> None:
-    for words in ([], ["--print-rbac", "--print-crd"], ["--print-rbac", "--namespace", "a", "--all-namespaces"]):
+    for words in (
+        [],
+        ["--print-rbac", "--print-crd"],
+        ["--print-rbac", "--namespace", "a", "--all-namespaces"],
+        ["--cluster", "--port-forward"],
+    ):
         with pytest.raises(SystemExit):
             main(["doctor", *words])
     assert "usage" in capsys.readouterr().err

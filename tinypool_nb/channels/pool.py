@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -36,7 +37,7 @@ from tinypool_nb.core.states import State
 from tinypool_nb.core.subchannels import Found
 from tinypool_nb.core.telling import told_pool
 from tinypool_nb.discovery.discoveries import Discoveries
-from tinypool_nb.errors import ForkedPoolError, OptionsError, PoolClosedError, WaitTimeoutError
+from tinypool_nb.errors import ForkedPoolError, OptionsError, PoolClosedError, TinypoolError, WaitTimeoutError
 from tinypool_nb.journal.cases import hanging_up
 from tinypool_nb.journal.follower import Follower
 from tinypool_nb.journal.journal import Journal
@@ -98,8 +99,11 @@ class ClientPool:
         self._recordings = Recordings(self.journal, self.follower)
         self._metrics = Metrics(self.journal, self._current.copy, self._operations)
         self._checks = HealthChecks(self)
+        self._placed: dict[ModuleKey, str] = {}
+        """Where a discovery has put what nobody has moved since by hand; of what is forwarded, the local port."""
         self._forwarded: dict[ModuleKey, tuple[PoolOptions, PoolOptions]] = {}
         """The settings of modules that were reached by port-forward, and what they would be without it."""
+        self._placing = threading.Lock()  # around what is placed, with the change itself; no foreign code runs in it
         self._discoveries = Discoveries(self.journal, _weakly(self._place), _weakly(self._lead))
         # Threads hold the parts, never the pool: one that nobody holds any more closes itself.
         self._finalizer = weakref.finalize(self, _abandon, self._observer, self._prober, self._checks, self._metrics, self._discoveries)
@@ -600,7 +604,15 @@ class ClientPool:
 
     def _carry_out(self, command: Command) -> Tell:
         self._check_usable(type(command).__name__.lower())
-        tell = self._modules.change(command)
+        with self._placing:
+            tell = self._modules.change(command)
+            match command:
+                case Register(key, address) if self._placed.get(key) == address.text:
+                    pass  # only its options may be others from now on
+                case Register(key) | Unregister(key):
+                    self._placed.pop(key, None)
+                case _:
+                    pass
         self._operations.add(tell.operation, tell.status)
         if tell.status != "unchanged":
             self.journal.mark(tell.text, kind=MarkKind.ACTION, key=tell.key)
@@ -608,7 +620,11 @@ class ClientPool:
         return tell
 
     def _place(self, key: ModuleKey, address: str | None) -> None:
-        """What a discovery asks for: the module at this address, or no more. It tells of it itself."""
+        """What a discovery asks for: the module at this address, or no more. It tells of it itself.
+
+        Raises:
+            TinypoolError: a person registered it, and it is left alone.
+        """
         self._change_quietly(Unregister(key) if address is None else Register(key, parse_address(address), self._unforwarded(key)))
 
     def _lead(self, key: ModuleKey, local: str, address: str) -> None:
@@ -627,11 +643,30 @@ class ClientPool:
     def _change_quietly(self, command: Register | Unregister) -> None:
         operation: Operation = "unregister" if isinstance(command, Unregister) else "register"
         try:
-            tell = self._modules.change(command)
+            tell = self._moved(command)
         except Exception:
             self._operations.add(operation, "error")
             raise
-        self._operations.add(tell.operation, tell.status)
+        if tell is not None:
+            self._operations.add(tell.operation, tell.status)
+
+    def _moved(self, command: Register | Unregister) -> Tell | None:
+        """A discovery's command, carried out; None if there was nothing to be done since the module is a person's.
+
+        Raises:
+            TinypoolError: it is, and is left where it is.
+        """
+        key = command.key
+        with self._placing:
+            if key not in self._placed and self._modules.channel(key) is not None:
+                if isinstance(command, Unregister):
+                    return None
+                raise TinypoolError("it was registered by hand, and is left alone; once it is unregistered it follows the cluster")
+            tell = self._modules.change(command)
+            self._placed.pop(key, None)
+            if isinstance(command, Register):
+                self._placed[key] = command.address.text
+        return tell
 
     def _reconnect_lost(self, action: Connect | GiveUp) -> None:
         """What the prober asks for, in its thread."""

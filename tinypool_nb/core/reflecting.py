@@ -9,7 +9,8 @@ The rules, each of which some Kubernetes client has learnt the hard way:
   well for two minutes. A version that is gone is no trouble of the server's and needs no wait, unless it was so half a minute ago: after
   an outage the wait for it was paid already. Nor does a watch that fell silent: an old server has no bookmarks for a resource that rests.
 - A list comes every 15 minutes anyway. A watch from a version that the server has yet to reach (its storage was restored from a backup) is
-  silent for ever, with nobody to tell.
+  silent for ever, with nobody to tell. And API servers have had faults that lost events, around restarts and compactions of their storage:
+  so one that was away, where more than a connection broke, is listed again within a minute, although it lets watch on.
 
 Sources: Kubernetes' API concepts (efficient detection of changes); client-go's Reflector.
 """
@@ -28,6 +29,8 @@ GONE_AGAIN = 30.0
 """Seconds within which a version that is gone once more is trouble."""
 RELIST = 900.0
 """Seconds from one list to the next, a tenth more or less."""
+RECHECK = 60.0
+"""Seconds at the most from an outage to the next list, though the version may have outlived it."""
 WATCH = (300.0, 600.0)
 """Seconds that one watch lasts, at least and at most: the server ends it."""
 SHORTEST_WATCH = 1.0
@@ -70,7 +73,7 @@ class Course:
     wait: float = FIRST_WAIT
     """The longest that the next trouble makes it wait, seconds."""
     gone: float | None = None
-    """When the version last was gone; None if it never was."""
+    """When the version last was gone; None if it never was, or a wait for other trouble came after it."""
     well_since: float | None = None
     """Since when there has been no trouble; None while there is."""
 
@@ -116,11 +119,14 @@ def next_step(course: Course, came: Came | None, *, now: float, chance: Chance, 
             course = replace(course, version=None)
         case Came.GONE:
             again = course.gone is not None and now - course.gone < GONE_AGAIN
-            course = replace(course, version=None, gone=now)
             if again:
                 course, wait = _troubled(course, now, chance)
+            course = replace(course, version=None, gone=now)
         case Came.CUT | Came.BUSY:
+            is_outage = course.well_since is None  # it is the second trouble in a row; one alone may be a proxy's, which cuts what rests
             course, wait = _troubled(course, now, chance)
+            if is_outage:
+                course = replace(course, relist=min(course.relist, now + RECHECK * (0.5 + 0.5 * chance())))
         case _:
             course, wait = _troubled(replace(course, version=None), now, chance)
     if course.version is None or is_relist_due(course, now + wait):
@@ -153,4 +159,5 @@ def is_relist_due(course: Course, now: float) -> bool:
 def _troubled(course: Course, now: float, chance: Chance) -> tuple[Course, float]:
     is_well = course.well_since is not None and now - course.well_since >= HEALTH
     wait = FIRST_WAIT if is_well else course.wait
-    return replace(course, wait=min(LONGEST_WAIT, 2 * wait), well_since=None), wait * (0.5 + 0.5 * chance())
+    # Of a version that was gone before this trouble nothing is remembered: should the next one be gone, the wait for it is paid by this.
+    return replace(course, wait=min(LONGEST_WAIT, 2 * wait), well_since=None, gone=None), wait * (0.5 + 0.5 * chance())

@@ -1,10 +1,14 @@
 """What an API server refused, and what would grant it."""
 
+import json
+import re
 from dataclasses import dataclass
 
 from tinypool_nb.core.tinymodules import GROUP, PLURAL
 
 ROLE_NAME = "tinypool-nb"
+_PLAIN = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+"""A namespace that YAML reads as it is; any other is quoted, so that nobody's kubeconfig adds a line to what is applied."""
 
 
 PORT_FORWARD = (
@@ -45,7 +49,9 @@ class MissingRight:
         """The Role, or for all namespaces the ClusterRole, that would grant it, as YAML."""
         return role(self.namespace, port_forward=not self.resource.endswith(GROUP))
 
-    def __str__(self) -> str:
+    @property
+    def reason(self) -> str:
+        """What is refused, and why."""
         where = "in all namespaces" if self.namespace is None else f"in namespace {self.namespace}"
         said = f"({self.status}{f': {self.said}' if self.said else ''})"
         match self.status:
@@ -54,8 +60,17 @@ class MissingRight:
             case 404:
                 return f"the API server has no {PLURAL}.{GROUP} {said}: the operator's resource definition is not installed"
             case _:
-                kind = "ClusterRole" if self.namespace is None else "Role"
-                return f"the API server does not let it {self.verb} {self.resource} {where} {said}; its {kind}: .role"
+                return f"the API server does not let it {self.verb} {self.resource} {where} {said}"
+
+    @property
+    def is_grantable(self) -> bool:
+        """Whether a Role would mend it."""
+        return self.status not in {401, 404}
+
+    def __str__(self) -> str:
+        if not self.is_grantable:
+            return self.reason
+        return f"{self.reason}; its {'ClusterRole' if self.namespace is None else 'Role'}: .role"
 
 
 def role(namespace: str | None, *, port_forward: bool = False) -> str:
@@ -82,7 +97,7 @@ def role(namespace: str | None, *, port_forward: bool = False) -> str:
             f"kind: {'ClusterRole' if namespace is None else 'Role'}",
             "metadata:",
             f"  name: {ROLE_NAME}",
-            *([] if namespace is None else [f"  namespace: {namespace}"]),
+            *([] if namespace is None else [f"  namespace: {namespace if _PLAIN.fullmatch(namespace) else json.dumps(namespace)}"]),
             "rules:",
             f'  - apiGroups: ["{GROUP}"]',
             f'    resources: ["{PLURAL}"]',

@@ -22,6 +22,8 @@ LONGEST_TEXT = 200
 """Characters kept of a version, a label or a component's name."""
 MOST_PARTS = 100
 """Labels and components that are kept of one resource."""
+NOT_GRPC = "not gRPC"
+"""How the reason begins of a module that is well, but nothing that gRPC could dial."""
 LONGEST_OWN_NAME = 48
 """Characters that the operator keeps of a module's name, the last ones."""
 
@@ -59,6 +61,11 @@ class TinyModule:
     verdict: Verdict
     reason: str
     """Why it waits or is quarantined; "" if its address is usable."""
+
+    @property
+    def is_malformed(self) -> bool:
+        """Whether somebody has to correct it; a module that is reached by other means than gRPC is well."""
+        return self.verdict is Verdict.QUARANTINED and not self.reason.startswith(NOT_GRPC)
 
     @property
     def key(self) -> ModuleKey:
@@ -144,7 +151,7 @@ def _fault_of_address(address: object) -> str:
     if not isinstance(address, str):
         return f"an address is a str such as 'host:port', not {type(address).__name__}"
     if address.strip().lower().startswith("nats://"):
-        return f"not gRPC: it is reached by NATS messages at {_short(address)}"
+        return f"{NOT_GRPC}: it is reached by NATS messages at {_short(address)}"
     try:
         parse_address(address)
     except AddressError as error:

@@ -1,8 +1,9 @@
 """The discoveries of one pool: begun, replaced and ended together with it."""
 
+import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tinypool_nb.core.discovering import Known, Scope
 from tinypool_nb.core.tinymodules import own_resource_name
@@ -12,6 +13,11 @@ from tinypool_nb.discovery.kubeconfig import Cluster, find_cluster
 from tinypool_nb.discovery.registry import Lead, Place, Registry
 from tinypool_nb.errors import OptionsError, PoolClosedError
 from tinypool_nb.journal.journal import Journal
+from tinypool_nb.manifests import check_namespace
+
+log = logging.getLogger("tinypool_nb.discovery")
+
+Listener = Callable[[], object]
 
 
 class Discoveries:
@@ -27,8 +33,10 @@ class Discoveries:
         self._journal = journal
         self._registry = Registry(journal, place, lead)
         self._lock = threading.Lock()
+        self._listening = threading.Lock()  # around the listeners; never held while one is called
         self._open: tuple[Discovery, ...] = ()
         self._closed = False
+        self._listeners: tuple[Listener, ...] = ()
 
     def begin(
         self,
@@ -44,12 +52,14 @@ class Discoveries:
         """Begin one more; one of the same scope that is under way is replaced, without a flicker.
 
         Raises:
-            OptionsError: both a namespace and all of them, or `port_forward` is no bool.
+            OptionsError: both a namespace and all of them, or one that no cluster can have, or `port_forward` is no bool.
             KubeconfigError: as `find_cluster`.
             PoolClosedError: after `close`.
         """
         if all_namespaces and namespace is not None:
             raise OptionsError("namespace", namespace, "left out where all_namespaces=True")
+        if namespace:
+            check_namespace(namespace)
         if not isinstance(port_forward, bool):
             raise OptionsError("port_forward", port_forward, "True or False")
         cluster = find_cluster(kubeconfig, context)
@@ -63,10 +73,11 @@ class Discoveries:
             book = self._registry.open(scope, own_resource_name(own_module or ""), forwards)
             for earlier in replaced:
                 earlier.close()
-            discovery = Discovery(self._registry, book, cluster.source, self._journal.clock.now)
+            discovery = Discovery(self._registry, book, cluster.source, self._journal.clock.now, self._changed)
             self._open = (*self.under_way(), discovery)
             _start(discovery, cluster)
-            return discovery
+        self._changed()
+        return discovery
 
     def _forwards(self, replaced: list[Discovery], cluster: Cluster) -> Forwards:
         """The local ports of the discovery that is replaced, if it has some, so that nothing flickers."""
@@ -75,11 +86,32 @@ class Discoveries:
             if forwards is not None:
                 forwards.go_on_by(cluster.renew)
                 return forwards
-        return Forwards(cluster.renew, lambda key, text: self._registry.tell(text, key))
+        return Forwards(cluster.renew, lambda key, text: self._registry.tell(text, key), self._changed)
 
     def under_way(self) -> tuple[Discovery, ...]:
         """Those that have not ended, the oldest first."""
         return tuple(each for each in self._open if not each.is_closed)
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` after anything about the discoveries may have changed; what is returned ends that.
+
+        It is called often, by any thread, and must return at once; one that raises is dropped.
+        """
+        with self._listening:
+            self._listeners = (*self._listeners, listener)
+        return lambda: self._unlisten(listener)
+
+    def _unlisten(self, listener: Listener) -> None:
+        with self._listening:
+            self._listeners = tuple(each for each in self._listeners if each is not listener)
+
+    def _changed(self) -> None:
+        for listener in self._listeners:
+            try:
+                listener()
+            except Exception:  # who looks on never breaks a discovery
+                log.exception("what listened to discoveries raised and was dropped")
+                self._unlisten(listener)
 
     def known(self) -> Iterator[Known]:
         """All resources that were seen, and what became of them."""

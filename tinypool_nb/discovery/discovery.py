@@ -2,16 +2,15 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tinypool_nb.core.discovering import Scope
+from tinypool_nb.core.discovery_status import DiscoveryReport, DiscoveryStatus, told_standings
 from tinypool_nb.core.keys import ModuleKey
-from tinypool_nb.core.plain import one_line
 from tinypool_nb.core.reflecting import Came
 from tinypool_nb.core.rights import MissingRight
-from tinypool_nb.core.telling import counted
 from tinypool_nb.discovery.forwards import Forwards
 from tinypool_nb.discovery.lifeline import Lifeline
 from tinypool_nb.discovery.registry import Book, Registry
@@ -25,37 +24,6 @@ SLOWEST_END = 2.0
 """Seconds that `close` waits for the thread. What nothing can end, a name look-up or a connection under way, ends by itself, soon after."""
 
 
-@dataclass(frozen=True, slots=True)
-class DiscoveryStatus:
-    """How a discovery stood at one moment."""
-
-    synced: bool
-    """Whether the pool has what the API server says, as far as the server has said it."""
-    stale_since: datetime | None
-    """When the server last said something, if it is not synced; None if it is, and if it never was."""
-    last_error: str
-    """The last one, also if it is over; "" if there was none."""
-    missing: MissingRight | None
-    """What the API server refuses; None if nothing. Its `role` is the Role that would grant it, as YAML.
-
-    Where only a watch is refused, the pool is kept by lists, some seconds apart.
-    """
-    resource_version: str
-    """Up to which change it was read; "" before the first list."""
-    missing_forward: MissingRight | None = None
-    """What the API server refuses of port-forward; None if nothing. Its `role` grants it together with what discovery needs."""
-
-    def __str__(self) -> str:
-        return self._read() if self.missing_forward is None else f"{self._read()}; port-forward: {self.missing_forward}"
-
-    def _read(self) -> str:
-        if self.synced:
-            return "synced" if self.missing is None else f"synced by lists alone: {self.missing}"
-        since = "not read yet" if self.stale_since is None else f"stale since {self.stale_since:%Y-%m-%d %H:%M:%S} UTC"
-        why = one_line(self.last_error if self.missing is None else self.missing)
-        return f"{since}{f': {why}' if why else ''}"
-
-
 class Discovery:
     """Keeps a pool equal to the TinyModules of a cluster, in a thread of its own, until it or the pool is closed.
 
@@ -65,9 +33,13 @@ class Discovery:
         registry: that of the pool.
         book: its own there.
         source: where the configuration was found, in words.
+        now: nanoseconds since 1970 UTC.
+        changed: called, in the thread of the discovery and often, after anything about it may have changed; it must return at once.
     """
 
-    def __init__(self, registry: Registry, book: Book, source: str, now: Callable[[], int]) -> None:
+    def __init__(
+        self, registry: Registry, book: Book, source: str, now: Callable[[], int], changed: Callable[[], object] = lambda: None
+    ) -> None:
         self.scope: Scope = book.scope
         """Which resources it is about."""
         self.source = source
@@ -77,6 +49,7 @@ class Discovery:
         """The local ports that lead to its modules; None without port_forward, and once another discovery took them over."""
         self._registry = registry
         self._now = now
+        self._changed = changed
         self._status = DiscoveryStatus(synced=False, stale_since=None, last_error="", missing=None, resource_version="")
         self._heard: int | None = None
         self._told: tuple[str, Came, int] | None = None
@@ -99,6 +72,10 @@ class Discovery:
         if status.synced or self._heard is None:
             return status
         return replace(status, stale_since=datetime.fromtimestamp(self._heard / 1e9, UTC))
+
+    def report(self) -> DiscoveryReport:
+        """How it stands now, with what became of its resources, for who shows it."""
+        return DiscoveryReport(self.scope, self.source, self.status, self._registry.counts(self.book))
 
     @property
     def is_closed(self) -> bool:
@@ -140,6 +117,7 @@ class Discovery:
             self.forwards.end()
         if self.book.is_open:
             self._registry.close(self.book)
+            self._changed()
 
     def hand_over(self) -> Forwards | None:
         """Its local ports, with the connections through them, for a discovery that replaces this one."""
@@ -157,14 +135,17 @@ class Discovery:
     def seen(self, resource: object) -> None:
         """A resource is there."""
         self._registry.seen(self.book, resource)
+        self._changed()
 
     def gone(self, resource: object) -> None:
         """A resource is there no more."""
         self._registry.gone(self.book, resource)
+        self._changed()
 
     def complete(self, keys: set[ModuleKey]) -> None:
         """A list is complete."""
         self._registry.complete(self.book, keys)
+        self._changed()
 
     def heard(self, version: str) -> None:
         """The server said something, which was applied."""
@@ -178,6 +159,7 @@ class Discovery:
         missing = None if is_over else self._status.missing
         self._status = replace(self._status, synced=True, missing=missing, resource_version=version)
         self._synced.set()
+        self._changed()
         if by_list and self._relisting:
             self._registry.tell(f"relisted: {self._relisting}")
             self._relisting = ""
@@ -194,6 +176,7 @@ class Discovery:
         missing = MissingRight(refused, verb, self.scope.namespace, trouble.reason) if refused else None
         self._status = replace(self._status, synced=False, last_error=_error(trouble), missing=missing)
         self._synced.clear()
+        self._changed()
         if trouble.came is Came.GONE:
             self._relisting = trouble.reason
             return
@@ -210,9 +193,7 @@ class Discovery:
         self._synced.set()  # for who waits
 
     def __repr__(self) -> str:
-        counts = self._registry.counts(self.book)
-        told = ", ".join(f"{number:,} {standing}" for standing, number in counts.items())
-        modules = f"{counted(sum(counts.values()), 'module')}{f': {told}' if told else ''}"
+        modules = told_standings(self._registry.counts(self.book))
         return f"<Discovery {self.scope} {'closed' if self.is_closed else self.status}; {modules}>"
 
 

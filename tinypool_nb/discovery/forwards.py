@@ -62,12 +62,16 @@ class Forwards:
     Args:
         connect: makes a way to the cluster; each connection takes one of its own.
         tell: told of each module what happens to its connections.
+        changed: called, by any thread, when the API server refuses something else than before, or nothing any more.
         most: modules at a time.
     """
 
-    def __init__(self, connect: Callable[[], Cluster], tell: Told, *, most: int = MOST_FORWARDS) -> None:
+    def __init__(
+        self, connect: Callable[[], Cluster], tell: Told, changed: Callable[[], object] = lambda: None, *, most: int = MOST_FORWARDS
+    ) -> None:
         self._connect = connect
         self._tell = tell
+        self._changed = changed
         self._most = most
         self._forwards: dict[ModuleKey, Forward] = {}
         self._lock = threading.Lock()
@@ -220,11 +224,13 @@ class Forwards:
         if forward.is_over or self._is_over:
             return
         before, forward.failure = forward.failure, "" if failure is None else failure.reason
-        self.missing = None if failure is None else failure.missing
+        refused, self.missing = self.missing, None if failure is None else failure.missing
         if forward.failure and forward.failure != before:
             self._tell(forward.key, f"port-forward: {forward.failure}")
         elif before and not forward.failure:
             self._tell(forward.key, "port-forward: it works again")
+        if self.missing != refused:
+            self._changed()
 
 
 def _listener() -> socket.socket:

@@ -37,7 +37,7 @@ class Cluster:
         self.source = source
         self.renew = renew
         """Reads the same context of the same files again: whoever logs in anew changes them."""
-        self.server = _without_user(api.configuration.host)
+        self.server = without_user(api.configuration.host)
         """Its URL."""
 
     def conceal(self, text: str) -> str:
@@ -163,6 +163,11 @@ def _harmless(error: Exception) -> str:
     return f"an entry is missing or malformed ({type(error).__name__})"
 
 
-def _without_user(url: str) -> str:
+def without_user(url: str) -> str:
+    """A URL without the name and the password that may stand in it.
+
+    >>> without_user("http://ada:secret@127.0.0.1:3128")
+    'http://127.0.0.1:3128'
+    """
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

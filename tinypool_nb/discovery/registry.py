@@ -235,14 +235,18 @@ class Registry:
 
     def _put(self, key: ModuleKey, placed: Placed | None) -> None:
         """Let the pool have it there, and let ports go that lead to it no more."""
-        if placed is None or placed.local is None:
-            self._place(key, None if placed is None else placed.address)
-        else:
-            self._lead(key, placed.local, placed.address)
-        for forwards in {book.forwards for book in self._books}:
-            forward = None if forwards is None else forwards.get(key)
-            if forwards is not None and forward is not None and (placed is None or forward.local != placed.local):
-                forwards.close(key)
+        there = self._placed.get(key)  # where it stays if the pool does not take it
+        try:
+            if placed is None or placed.local is None:
+                self._place(key, None if placed is None else placed.address)
+            else:
+                self._lead(key, placed.local, placed.address)
+            there = placed
+        finally:
+            for forwards in {book.forwards for book in self._books}:
+                forward = None if forwards is None else forwards.get(key)
+                if forwards is not None and forward is not None and (there is None or forward.local != there.local):
+                    forwards.close(key)
 
     def _tell(self, told: list[Told]) -> None:
         for key, text in told:

@@ -58,9 +58,18 @@ def proxy(namespace: str = NAMESPACE) -> str:
     return _named(_read("connect-proxy"), namespace)
 
 
-def _named(text: str, namespace: str) -> str:
-    if not _LABEL.fullmatch(namespace):
+def check_namespace(namespace: str) -> None:
+    """Let a namespace through that a cluster can have.
+
+    Raises:
+        OptionsError: that is none.
+    """
+    if not isinstance(namespace, str) or not _LABEL.fullmatch(namespace):
         raise OptionsError("namespace", namespace, "at most 63 lower case letters, digits and hyphens, no hyphen at the ends")
+
+
+def _named(text: str, namespace: str) -> str:
+    check_namespace(namespace)
     return text.replace(f"namespace: {NAMESPACE}", f"namespace: {namespace}").replace(
         f"--namespace {NAMESPACE}", f"--namespace {namespace}"
     )

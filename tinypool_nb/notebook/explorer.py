@@ -18,6 +18,7 @@ from tinypool_nb.widgets.worker import Worker
 
 if TYPE_CHECKING:
     from tinypool_nb.core.diagnosis.diagnose import Diagnosis
+    from tinypool_nb.core.discovery_status import DiscoveryReport
     from tinypool_nb.core.keys import ModuleKey
     from tinypool_nb.core.options import PoolOptions
     from tinypool_nb.core.registration import Registration
@@ -65,6 +66,10 @@ def verbs_of(pool: Pool) -> Verbs:
         pool = reference()
         return options if pool is None else pool.options_of(key)
 
+    def discoveries() -> tuple[DiscoveryReport, ...]:
+        pool = reference()
+        return () if pool is None else tuple(each.report() for each in pool.discoveries())
+
     def diagnose(key: ModuleKey) -> Diagnosis:
         pool = of("explain")
         return explanation.explain(pool.journal, pool.options_of, key, now=pool.now()).diagnosis
@@ -79,6 +84,8 @@ def verbs_of(pool: Pool) -> Verbs:
         options_of=options_of,
         is_gone=lambda: reference() is None,
         options=options,
+        discoveries=discoveries,
+        listen=lambda listener: of("panel").on_discovery(listener),
         explain=lambda key: of("explain").explain(key, timeout=LOOKING).diagnosis,
         diagnose=diagnose,
     )

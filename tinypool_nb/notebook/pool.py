@@ -19,7 +19,7 @@ from tinypool_nb.lab import actions
 from tinypool_nb.notebook.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     import pandas as pd
     import plotly.graph_objects as go
@@ -284,6 +284,10 @@ class Pool(ClientPool, Record):
                 if self.is_closed:
                     self._publisher.close()
             return self._publisher
+
+    def on_discovery(self, listener: Callable[[], object]) -> Callable[[], None]:
+        """Call `listener`, in any thread and often, after how a discovery stands may have changed; what is returned ends that."""
+        return self._discoveries.listen(listener)
 
     def registered(self) -> tuple[ModuleKey, ...]:
         """The modules that are registered now."""

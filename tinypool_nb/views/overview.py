@@ -1,26 +1,29 @@
-"""A pool at one moment for places without a kernel: the table of connections and the timeline, as HTML without a script and as text."""
+"""A pool at one moment for places without a kernel: discovery, connections and timeline, as HTML without a script and as text."""
 
 from base64 import b64encode
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 
+from tinypool_nb.core.discovery_status import DiscoveryReport
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.journal.journal import Journal
 from tinypool_nb.views import frames
 from tinypool_nb.views.connections import connections_html, connections_text
+from tinypool_nb.views.discoveries import discoveries_html, discoveries_text
 from tinypool_nb.views.pictures import timeline_svg
 from tinypool_nb.views.swimlanes import describe
 from tinypool_nb.views.timeline_text import timeline_text
 from tinypool_nb.views.wording import for_xml
 
 
-def overview(journal: Journal, registered: Collection[ModuleKey]) -> dict[str, str]:
+def overview(journal: Journal, registered: Collection[ModuleKey], discoveries: Sequence[DiscoveryReport] = ()) -> dict[str, str]:
     r"""MIME bundle: `text/html` for notebooks, GitHub and reports, `text/plain` for terminals and people who listen.
 
     Parameters:
         journal: what was seen.
         registered: the modules that are registered now, which the table lists; the timeline shows all that ever were.
+        discoveries: those under way.
 
     >>> print(overview(Journal(), ())["text/plain"].partition("\n")[0])
     no modules are registered
@@ -28,12 +31,15 @@ def overview(journal: Journal, registered: Collection[ModuleKey]) -> dict[str, s
     now = journal.clock.now()
     connections, intervals = registered_connections(journal, registered), frames.intervals(journal)
     marks, calls = frames.marks(journal), frames.calls(journal)
+    text, html = connections_text(connections), connections_html(connections)
+    if discoveries:
+        text, html = f"{discoveries_text(discoveries)}\n{text}", f"<div>{discoveries_html(discoveries)}{html}</div>"
     if intervals.empty:
-        return {"text/plain": connections_text(connections), "text/html": connections_html(connections)}
+        return {"text/plain": text, "text/html": html}
     picture = picture_html(journal, intervals=intervals, now=now)
     return {
-        "text/plain": f"{connections_text(connections)}\n\n{timeline_text(intervals, marks, calls, now=now)}",
-        "text/html": f"<div>{connections_html(connections)}{picture}</div>",
+        "text/plain": f"{text}\n\n{timeline_text(intervals, marks, calls, now=now)}",
+        "text/html": f"<div>{html}{picture}</div>",
     }
 
 

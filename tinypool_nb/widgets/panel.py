@@ -1,4 +1,4 @@
-"""The panel: a summary, and below it the parts of the explorer, each of which can be folded."""
+"""The panel: a summary, how discovery stands, and below it the parts of the explorer, each of which can be folded."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import ipywidgets
 
 from tinypool_nb.journal.journal import Batch, Journal
 from tinypool_nb.views.overview import overview
+from tinypool_nb.widgets.discoveries import DiscoveryLines
 from tinypool_nb.widgets.places import Places
 from tinypool_nb.widgets.publisher import Publisher
 from tinypool_nb.widgets.section import Section
@@ -51,10 +52,11 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._worker = worker
         self._verbs = verbs
         self.summary = Summary(journal, publisher, worker, verbs, greeted=self._greet)
+        self.discoveries = DiscoveryLines(publisher, verbs)
         self.headings = {title: Section(title, folded=title in folded) for title in sections}
         self.sections = dict(sections)
         parts = [part for title in sections for part in (self.headings[title], self.sections[title])]
-        super().__init__((self.summary, *parts), _dom_classes=("tinypool-panel", "tinypool-whole"))
+        super().__init__((self.summary, self.discoveries, *parts), _dom_classes=("tinypool-panel", "tinypool-whole"))
         self._places = Places(super()._repr_mimebundle_(), self._static, journal.position)
         publisher.add(self)
 
@@ -82,7 +84,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._publisher.remove(self)
         self._places.freeze()
         self._worker.close()
-        for part in (self.summary, *self.headings.values(), *self.sections.values()):
+        for part in (self.summary, self.discoveries, *self.headings.values(), *self.sections.values()):
             part.close()
         layout = self.layout
         super().close()
@@ -101,7 +103,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _static(self) -> dict[str, str]:
         self._verbs.catch_up()
-        return overview(self._journal, self._verbs.modules())
+        return overview(self._journal, self._verbs.modules(), self._verbs.discoveries())
 
     def _ipython_display_(self) -> None:
         self._places.display()

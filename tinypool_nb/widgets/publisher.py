@@ -167,6 +167,6 @@ def _publish(reference: "weakref.ref[Publisher]", posted: "queue.SimpleQueue[Wri
         publisher.work([write for write in writes if write is not None])
         if closing:
             publisher.finish()
-        del publisher  # the wait must not keep it alive
+        del publisher, writes  # the wait must keep alive neither it nor what holds it
         if not closing:
             time.sleep(PERIOD)

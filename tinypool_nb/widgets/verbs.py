@@ -1,9 +1,10 @@
 """What widgets may do to a pool: a bundle of callables, so that none of them knows a pool."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from tinypool_nb.core.diagnosis.diagnose import Diagnosis
+from tinypool_nb.core.discovery_status import DiscoveryReport
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import PoolOptions
 from tinypool_nb.core.registration import Registration
@@ -35,6 +36,10 @@ class Verbs:
     """Whether nobody holds the pool any more, so that it has closed itself."""
     options: PoolOptions
     """The settings of the pool."""
+    discoveries: Callable[[], Sequence[DiscoveryReport]] = tuple
+    """How the discoveries under way stand; nothing when the pool is gone."""
+    listen: Callable[[Callable[[], object]], Callable[[], object]] = lambda _: lambda: None
+    """Have something called, in any thread and often, after that may have changed; what is returned ends it."""
     explain: Callable[[ModuleKey], Diagnosis] = _closed
     """Look what is the matter with a module, as `pool.explain` does; it may wait for DNS."""
     diagnose: Callable[[ModuleKey], Diagnosis] = _closed

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 NAMES = ("a", "b", "c", "d", "e")
 SELECTOR = "tier=web"
+WATCHES = 5
+"""That may end early while one catches up."""
 
 
 class Follower:
@@ -18,6 +20,7 @@ class Follower:
     def __init__(self, space: "Space") -> None:
         self.space = space
         self.relisted = 0
+        self.told: list[str] = []
         self.relist()
 
     def relist(self) -> None:
@@ -27,16 +30,27 @@ class Follower:
 
     def catch_up(self, last: str) -> None:
         """Watch from the version that is known until the object of that name comes: it is written last, and then deleted again."""
+        self.told = []
+        for _ in range(WATCHES):
+            if self.watch(last):
+                return
+        raise AssertionError(f"{WATCHES} watches ended before {last} was deleted; they told {self.told}")
+
+    def watch(self, last: str) -> bool:
+        """Whether all was told. A server may end a watch at any moment, in order and with nothing said: then the next one goes on."""
+        self.told.append(f"a watch from {self.version}")
         with self.space.watch(resourceVersion=self.version, labelSelector=SELECTOR) as watch:
             for kind, body in watch:
                 if kind == "ERROR":
                     assert body["code"] == 410
                     self.relisted += 1
                     self.relist()
-                    return
+                    return True
+                self.told.append(f"{kind} {body['metadata']['name']} at {body['metadata']['resourceVersion']}")
                 self.take(kind, body)
                 if (kind, body["metadata"]["name"]) == ("DELETED", last):
-                    return
+                    return True
+        return False
 
     def take(self, kind: str, body: Any) -> None:
         name = body["metadata"]["name"]
@@ -72,8 +86,14 @@ def write(space: "Space", dice: random.Random, there: set[str]) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-@pytest.mark.parametrize("breaks", ["nothing", "restart"])
+@pytest.mark.parametrize("breaks", ["nothing", "restart", "compact"])
 def test_a_follower_knows_what_a_list_says(space: "Space", seed: int, breaks: str) -> None:
+    """Once a follower kept two objects of a kube-apiserver 1.20 that had left its selection, after a compaction, on a loaded machine.
+
+    It took any end of a watch for "all is told", which no server promises, and a watch that ends early leaves just that behind; now
+    it goes on, and an assertion tells what it was told. In 130 compactions since, with three servers at once and before it was mended, it
+    kept nothing: after those that came with a restart each watch from before was answered 410, and the others forgot no event.
+    """
     dice = random.Random(seed)
     follower, there = Follower(space), set[str]()
     for turn in range(5):
@@ -85,5 +105,6 @@ def test_a_follower_knows_what_a_list_says(space: "Space", seed: int, breaks: st
         space.create(last, labels={"tier": "web"})
         space.delete(last)
         follower.catch_up(last)
-        assert follower.known == {item["metadata"]["name"]: item for item in space.listed(labelSelector=SELECTOR).body["items"]}
+        there_now = {item["metadata"]["name"]: item for item in space.listed(labelSelector=SELECTOR).body["items"]}
+        assert follower.known == there_now, f"after {follower.told}"
     assert follower.relisted <= (breaks != "nothing")

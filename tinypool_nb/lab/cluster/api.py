@@ -64,13 +64,14 @@ class Api(Breakable):
         """Forget the history, as etcd does after five minutes: watches and pages from older versions are answered 410."""
         self._act("compact")
 
-    def refuse(self, code: int = 503, *, times: int | None = None, retry_after: int | None = None) -> None:
+    def refuse(self, code: int = 503, *, times: int | None = None, retry_after: int | None = None, message: str | None = None) -> None:
         """Answer requests with that status, until `heal`; watches under way go on.
 
         Args:
             code: 401, 403, 404, 409, 410, 429, 500, 503 or 504.
             times: how many requests; None: all.
             retry_after: whole seconds for the header Retry-After; None: no such header.
+            message: what it says to people; None: that it was told to.
 
         Raises:
             OptionsError: a setting is refused.
@@ -82,7 +83,8 @@ class Api(Breakable):
             raise OptionsError("times", times, "an int, 1 or more, or None")
         if retry_after is not None and (not isinstance(retry_after, int) or retry_after < 0):
             raise OptionsError("retry_after", retry_after, "whole seconds, 0 or more, or None")
-        self._act("refuse", code=code, times=times, retry_after=retry_after)
+        _check_message(message)
+        self._act("refuse", code=code, times=times, retry_after=retry_after, message=message)
 
     def silence(self) -> None:
         """Go on accepting connections and requests, and tell nobody anything, watches included, until `heal`."""
@@ -92,11 +94,13 @@ class Api(Breakable):
         """End refusals and silence, and give the kubeconfig's user its token and all rights back."""
         self._act("heal")
 
-    def drop_watches(self, *, ending: Ending | str = Ending.MID_LINE) -> None:
+    def drop_watches(self, *, ending: Ending | str = Ending.MID_LINE, message: str | None = None) -> None:
         """End every watch that is under way.
 
         Args:
             ending: "mid line" breaks the connection within a line, "reset" after one, and "clean" ends the answer as a timeout does.
+                "error" tells of a failure of the server first, and "garbage" has a line that is no event.
+            message: what "error" says; None: what a server says that lost its storage for a moment.
 
         Raises:
             OptionsError: it is no ending.
@@ -104,7 +108,8 @@ class Api(Breakable):
         """
         if ending not in set(Ending):
             raise OptionsError("ending", ending, f"one of {', '.join(Ending)}")
-        self._act("drop", ending=str(ending))
+        _check_message(message)
+        self._act("drop", ending=str(ending), message=message)
 
     def revoke_token(self) -> None:
         """Answer the kubeconfig's user 401, as after its token's expiry, until `heal`."""
@@ -160,3 +165,8 @@ class Api(Breakable):
 
     def __repr__(self) -> str:
         return f"<Api {self}>"
+
+
+def _check_message(message: object) -> None:
+    if message is not None and not isinstance(message, str):
+        raise OptionsError("message", message, "a str, or None")

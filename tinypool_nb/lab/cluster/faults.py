@@ -18,6 +18,7 @@ REASONS = {
     504: "Timeout",
 }
 """The statuses that can be injected, with the word for programs."""
+TOLD = "the lab was told to refuse this request"
 
 
 class Ending(StrEnum):
@@ -29,6 +30,10 @@ class Ending(StrEnum):
     """The connection is gone after a whole line."""
     MID_LINE = "mid line"
     """The connection is gone in the midst of a line."""
+    ERROR = "error"
+    """An event within the watch says that the server failed, as when its storage is lost for a moment."""
+    GARBAGE = "garbage"
+    """A line that is no event, as from a proxy that writes its own page into the answer."""
 
 
 @dataclass(slots=True)
@@ -39,6 +44,7 @@ class Refusal:
     retry_after: int | None
     left: int | None
     """How many requests; None: all of them."""
+    message: str = TOLD
 
 
 class Faults:
@@ -60,11 +66,13 @@ class Faults:
         self.epoch = 0
         """Watches of another epoch than this are ended, by `ending`."""
         self.ending = Ending.CLEAN
+        self.last_words = ""
+        """What an ending in an ERROR event says."""
 
-    def refuse(self, code: int, *, times: int | None, retry_after: int | None) -> None:
+    def refuse(self, code: int, *, times: int | None, retry_after: int | None, message: str | None = None) -> None:
         """Answer the next `times` requests (None: all) with that status."""
         with self._changed:
-            self._refusal = Refusal(code, retry_after, times)
+            self._refusal = Refusal(code, retry_after, times, TOLD if message is None else message)
 
     def refusal(self) -> ApiStatusError | None:
         """What the next request gets in place of an answer; None: nothing is wrong."""
@@ -76,7 +84,7 @@ class Faults:
                 told.left -= 1
                 if not told.left:
                     self._refusal = None
-        return ApiStatusError(told.code, REASONS[told.code], "the lab was told to refuse this request", retry_after=told.retry_after)
+        return ApiStatusError(told.code, REASONS[told.code], told.message, retry_after=told.retry_after)
 
     def silence(self) -> None:
         """Say nothing to anybody."""
@@ -101,9 +109,10 @@ class Faults:
                 self._changed.wait_for(lambda: not self.silent)
             raise ConnectionAbortedError
 
-    def drop(self, ending: Ending) -> None:
+    def drop(self, ending: Ending, message: str | None = None) -> None:
         """End every watch that is under way."""
         with self._changed:
             self.ending = ending
+            self.last_words = "etcdserver: leader changed" if message is None else message
             self.epoch += 1
             self._changed.notify_all()

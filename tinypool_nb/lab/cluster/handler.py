@@ -216,7 +216,7 @@ class Handler(BaseHTTPRequestHandler):
                 continue
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             self.wfile.flush()
-        if watch.ending is Ending.CLEAN:
+        if watch.ending not in {Ending.RESET, Ending.MID_LINE}:
             self.wfile.write(b"0\r\n\r\n")
             self.wfile.flush()
             return

@@ -68,9 +68,9 @@ class Commands:
         """See `Api.compact`."""
         self.state.store.compact()
 
-    def refuse(self, code: int, times: int | None, retry_after: int | None) -> None:
+    def refuse(self, code: int, times: int | None, retry_after: int | None, message: str | None) -> None:
         """See `Api.refuse`."""
-        self.state.faults.refuse(code, times=times, retry_after=retry_after)
+        self.state.faults.refuse(code, times=times, retry_after=retry_after, message=message)
 
     def silence(self) -> None:
         """See `Api.silence`."""
@@ -82,9 +82,9 @@ class Commands:
         self.state.access.revoked = False
         self.state.access.grant = Grant()
 
-    def drop(self, ending: str) -> None:
+    def drop(self, ending: str, message: str | None) -> None:
         """See `Api.drop_watches`."""
-        self.state.faults.drop(Ending(ending))
+        self.state.faults.drop(Ending(ending), message)
 
     def revoke(self) -> None:
         """See `Api.revoke_token`."""

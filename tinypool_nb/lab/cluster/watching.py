@@ -18,6 +18,7 @@ LONGEST = (1_800, 3_600)
 """Seconds after which a watch ends whose client named no timeout: drawn from here, so that not all come back at once."""
 LAST_BOOKMARK = 2.0
 """Seconds before the end of a watch in which it gets its last bookmark."""
+GARBAGE = b"<html><body>502 Bad Gateway</body></html>\n"
 LOOKING = 0.5
 """Seconds between two looks at whether the client is still there."""
 
@@ -58,8 +59,18 @@ class Watch:
                     self._await_news()
                     piece = b"" if self._faults.silent or self._is_dropped() else self._news()
                 yield piece
+            yield self._last_line()
         except ApiStatusError as error:
             yield line("ERROR", encode(error.status()))
+
+    def _last_line(self) -> bytes:
+        match self.ending:
+            case Ending.ERROR:
+                return line("ERROR", encode(ApiStatusError(500, "InternalError", self._faults.last_words).status()))
+            case Ending.GARBAGE:
+                return GARBAGE
+            case _:
+                return b""
 
     def _is_dropped(self) -> bool:
         return self._faults.epoch != self._epoch

@@ -52,3 +52,14 @@ function announcer(element, pause) {
     stop() { clearTimeout(timer); },
   };
 }
+
+// Times are milliseconds since 1970 UTC.
+function shortTime(milliseconds) {
+  return `${new Date(milliseconds).toISOString().slice(11, 19)} UTC`;
+}
+
+function fullTime(milliseconds) {
+  if (milliseconds === null) return "nobody knows";
+  const time = new Date(milliseconds);
+  return `${time.toISOString().slice(0, 23).replace("T", " ")} UTC (here ${time.toLocaleTimeString()})`;
+}

@@ -321,14 +321,4 @@ function makeList({ view, on, tell, waiting, first }) {
   };
 }
 
-function shortTime(milliseconds) {
-  return `${new Date(milliseconds).toISOString().slice(11, 19)} UTC`;
-}
-
-function fullTime(milliseconds) {
-  if (milliseconds === null) return "nobody knows";
-  const time = new Date(milliseconds);
-  return `${time.toISOString().slice(0, 23).replace("T", " ")} UTC (here ${time.toLocaleTimeString()})`;
-}
-
 export default { render };

@@ -133,6 +133,10 @@ class Scene:
         """Wait for a state."""
         self.pool.wait(name, state, timeout=PATIENCE)
 
+    def until_closed(self, name: str) -> None:
+        """Wait until the channel of a module that was unregistered has ended: it drains first."""
+        wait(lambda: self.path(name)[-1] == "SHUTDOWN")
+
     def fails(self, name: str) -> str:
         """Wait for TRANSIENT_FAILURE; the reason in full."""
         self.until(name, "TRANSIENT_FAILURE")

@@ -48,7 +48,8 @@ class Seen:
         if report.when == "call" or report.outcome != "passed":
             self.outcomes[number].append(report.outcome)
         if report.when == "teardown":
-            self.words[number] += [(kind, str(word)) for kind, word in report.user_properties if kind in {"seen", "explained"}]
+            for kind in ("seen", "explained"):  # of each test first what was seen
+                self.words[number] += [(kind, str(word)) for name, word in report.user_properties if name == kind]
 
     def verdict(self, number: int) -> str:
         """ok, FAILED, skipped, or - if there is no test."""

@@ -137,6 +137,7 @@ def test_two_modules_on_one_address(scene: "Scene") -> None:
     scene.pool.unregister("one")
     assert list(scene.pool.connections()["module"]) == ["two"]
     scene.saw("both rows, each with a connection of its own; one is unregistered, the other stays READY")
+    scene.until_closed("one")
     scene.explains("one", Cause.TAKEN_AWAY, "is not in the pool any more")
     scene.nothing_wrong("two")
     scene.recovers("two")

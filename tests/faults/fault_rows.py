@@ -278,14 +278,14 @@ What can go wrong with a connection, a cluster, a notebook or a recording. Each 
 `module` is one that the lab started: `lab = tp.Lab()`, `module = lab.start("http-module-v1", proxied=True)`; `lab.api` is the API
 server of `tp.Lab(kubernetes=True)`. `module.faults` break things for as long as a `with` block lasts.
 
-| | what goes wrong | what you see | `pool.explain` says | to make it happen |
-|---|---|---|---|---|
+| | what goes wrong, and how to make it happen | what you see | `pool.explain` says |
+|---|---|---|---|
 """
 
 
 def page() -> str:
     """The page of the documentation."""
-    rows = (f"| {number} | {row.what} | {row.should} | {row.explained} | {row.make} |\n" for number, row in FAULTS.items())
+    rows = (f"| {number} | {row.what}: {row.make} | {row.should} | {row.explained} |\n" for number, row in FAULTS.items())
     return HEAD + "".join(rows)
 
 

@@ -37,6 +37,7 @@ def test_an_interrupt_ends_a_wait_at_once(scene: "Scene") -> None:
     module = scene.lab.start("web", proxied=True)
     with module.faults.silent():
         name = scene.register(module)
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
         timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
         timer.start()
         begun = time.monotonic()
@@ -44,6 +45,7 @@ def test_an_interrupt_ends_a_wait_at_once(scene: "Scene") -> None:
             scene.pool.wait(name, "READY", timeout=60)
         took = time.monotonic() - begun
         timer.join()
+        signal.signal(signal.SIGINT, before)
     assert took < 5
     scene.saw(f"an interrupt ends pool.wait {took - 0.2:.2f} s later")
     scene.recovers(name)

@@ -69,6 +69,7 @@ with tp.Lab() as lab, tp.Pool(tp.PoolOptions(backoff=tp.Backoff(initial=0.2, max
         pool.wait("web", "TRANSIENT_FAILURE", timeout=20)
         module.restart()
         pool.send("web", wait_for_ready=True, timeout=20)
+    now = time.time()
     transitions, intervals, calls = pool.transitions(), pool.intervals(), pool.calls()
     took = time.monotonic() - begun
     steps = transitions["time"].diff().dropna().dt.total_seconds()
@@ -79,7 +80,7 @@ with tp.Lab() as lab, tp.Pool(tp.PoolOptions(backoff=tp.Backoff(initial=0.2, max
         "rows": len(transitions),
         "least step": steps.min(),
         "span": float((transitions["time"].iloc[-1] - transitions["time"].iloc[0]).total_seconds()),
-        "away": float(abs(transitions["time"].iloc[-1].timestamp() - time.time())),
+        "away": float(abs(transitions["time"].iloc[-1].timestamp() - now)),
         "intervals": [intervals["duration"].min(), intervals["duration"].max()],
         "attempts": [pool.attempts()["duration"].min(), pool.attempts()["duration"].max()],
         "calls": float((calls["end"] - calls["start"]).dt.total_seconds().max()),

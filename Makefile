@@ -22,7 +22,7 @@ test: $(TOOLS) ## the quick tests, in a few minutes
 	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
 
 test-all: $(TOOLS) $(DOCS) ## every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 faults: $(TOOLS) ## forty ways to go wrong, each made to happen, and what was seen of it
 	$(BIN)/python tests/faults/fault_table.py

@@ -14,10 +14,14 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
     from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
+
+settings.register_profile("untimed", deadline=None)  # machines are shared: how long an example takes says nothing
+settings.load_profile("untimed")
 
 GRACE = 5.0
 """Seconds that threads, processes and sockets get to go away after a test."""

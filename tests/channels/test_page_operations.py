@@ -379,11 +379,13 @@ def test_a_close_in_the_midst_of_sixteen_threads_loses_no_channel_and_leaves_non
     before = set(open_channels_of_this_process())
     first = next(numbers)
     pool = ClientPool(PoolOptions(drain=1.0))
-    begun = threading.Barrier(17)
+    begun, over = threading.Barrier(17), threading.Event()
 
     def hammer(seed: int) -> int:
         begun.wait(10)
         for step in count():
+            if over.is_set():
+                break
             name = names[(seed * 7 + step) % len(names)]
             try:
                 match (seed + step) % 4:
@@ -402,8 +404,12 @@ def test_a_close_in_the_midst_of_sixteen_threads_loses_no_channel_and_leaves_non
     with ThreadPoolExecutor(16) as threads:
         runs = [threads.submit(hammer, seed) for seed in range(16)]
         begun.wait(10)
-        threading.Event().wait(0.2)  # let them get at each other
-        pool.close()
+        over.wait(0.2)  # let them get at each other
+        try:
+            pool.close()
+        except BaseException:
+            over.set()  # else they would go on for ever, and keep this test from saying what went wrong
+            raise
         assert sum(run.result() for run in runs) > 16
     rows = list(transition_events(pool.journal.since(START).transitions))
     channels = {row.channel for row in rows}

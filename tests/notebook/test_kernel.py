@@ -36,10 +36,17 @@ def settled(wanted, seconds=10):
 
 
 def test_running_the_creating_cell_ten_times_leaves_one_of_each(tmp_path: Path) -> None:
-    cells = ["import tinypool_nb as tp", CREATE, COUNT, "first = count()", *[CREATE] * 10, "print(first)\nprint(settled(first))"]
+    cells = [
+        "import tinypool_nb as tp",
+        CREATE,
+        COUNT,
+        "first = count()",
+        *[CREATE] * 10,
+        "last = settled(first)\nprint(first)\nprint(last)",
+    ]
     nbformat.write(new_notebook(cells=[new_code_cell(cell) for cell in cells]), tmp_path / "again.ipynb")
     executed = execute(tmp_path / "again.ipynb", tmp_path / "executed.ipynb", timeout=60)
-    first, last = executed.cells[-1].outputs[0].text.splitlines()
+    first, last = "".join(output.text for output in executed.cells[-1].outputs).splitlines()
     assert first == last
     assert "'pools': 1" in first
     assert "'connections': 1" in first

@@ -46,7 +46,7 @@ def test_every_notebook_is_part_of_every_installation() -> None:
         ("demo", "tinypool-nb demo", set()),
         ("notebooks", "tinypool-nb course --executed --out dist/notebooks", set()),
         ("test", 'python -m pytest -m "not slow" -n 3 --dist loadfile', {"dev"}),
-        ("test-all", "python -m pytest", {"dev", "docs"}),
+        ("test-all", "python -m pytest -n 2 --dist loadfile", {"dev", "docs"}),
         ("lint", "lint-imports", {"dev"}),
         ("bench", "python tests/benchmarks/run.py", {"dev"}),
         ("docs", 'echo "open dist/docs/index.html"', {"docs"}),

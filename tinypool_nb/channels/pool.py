@@ -2,7 +2,6 @@
 
 import logging
 import os
-import threading
 import weakref
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -17,18 +16,18 @@ from tinypool_nb.channels.health import HealthChecks
 from tinypool_nb.channels.holding import Hold
 from tinypool_nb.channels.modules import Modules
 from tinypool_nb.channels.observer import Observer
+from tinypool_nb.channels.placing import Placing
 from tinypool_nb.channels.pooled import PooledChannel
 from tinypool_nb.channels.prober import Prober
 from tinypool_nb.channels.recordings import Recordings
 from tinypool_nb.channels.waiting import Question, Sighting, until, wait
 from tinypool_nb.core import decisions
 from tinypool_nb.core.addresses import parse_address
-from tinypool_nb.core.decisions import Close, Command, Operation, Reconnect, ReconnectLost, Register, Tell, Unregister
+from tinypool_nb.core.decisions import Close, Command, Reconnect, ReconnectLost, Register, Tell, Unregister
 from tinypool_nb.core.discovering import Known
 from tinypool_nb.core.events import MarkKind, Observation
 from tinypool_nb.core.failures import Wire
 from tinypool_nb.core.folding import CALLS, FAILED_CALLS
-from tinypool_nb.core.forwarding import forwarded_options
 from tinypool_nb.core.keys import ModuleKey, parse_key, unknown
 from tinypool_nb.core.options import PoolOptions
 from tinypool_nb.core.plain import on_one_line, one_line
@@ -37,7 +36,7 @@ from tinypool_nb.core.states import State
 from tinypool_nb.core.subchannels import Found
 from tinypool_nb.core.telling import told_pool
 from tinypool_nb.discovery.discoveries import Discoveries
-from tinypool_nb.errors import ForkedPoolError, OptionsError, PoolClosedError, TinypoolError, WaitTimeoutError
+from tinypool_nb.errors import ForkedPoolError, OptionsError, PoolClosedError, WaitTimeoutError
 from tinypool_nb.journal.cases import hanging_up
 from tinypool_nb.journal.follower import Follower
 from tinypool_nb.journal.journal import Journal
@@ -99,12 +98,8 @@ class ClientPool:
         self._recordings = Recordings(self.journal, self.follower)
         self._metrics = Metrics(self.journal, self._current.copy, self._operations)
         self._checks = HealthChecks(self)
-        self._placed: dict[ModuleKey, str] = {}
-        """Where a discovery has put what nobody has moved since by hand; of what is forwarded, the local port."""
-        self._forwarded: dict[ModuleKey, tuple[PoolOptions, PoolOptions]] = {}
-        """The settings of modules that were reached by port-forward, and what they would be without it."""
-        self._placing = threading.Lock()  # around what is placed, with the change itself; no foreign code runs in it
-        self._discoveries = Discoveries(self.journal, _weakly(self._place), _weakly(self._lead))
+        self._placing = Placing(self._modules, self._operations, self.options)
+        self._discoveries = Discoveries(self.journal, _weakly(self._place), _weakly(self._placing.lead))
         # Threads hold the parts, never the pool: one that nobody holds any more closes itself.
         self._finalizer = weakref.finalize(self, _abandon, self._observer, self._prober, self._checks, self._metrics, self._discoveries)
         self._finalizer.atexit = False
@@ -557,8 +552,9 @@ class ClientPool:
         self._discoveries.close()
         self._metrics.close()
         self._checks.stop()
+        self._prober.abandon()
+        self._carry_out(Close())  # first of what waits for the observer: it may be kept busy by channels that others go on to open
         self._prober.close()
-        self._carry_out(Close())
         self._observer.close(drain)
         self.follower.close()
         self._recordings.close()
@@ -604,15 +600,7 @@ class ClientPool:
 
     def _carry_out(self, command: Command) -> Tell:
         self._check_usable(type(command).__name__.lower())
-        with self._placing:
-            tell = self._modules.change(command)
-            match command:
-                case Register(key, address) if self._placed.get(key) == address.text:
-                    pass  # only its options may be others from now on
-                case Register(key) | Unregister(key):
-                    self._placed.pop(key, None)
-                case _:
-                    pass
+        tell = self._placing.by_hand(command)
         self._operations.add(tell.operation, tell.status)
         if tell.status != "unchanged":
             self.journal.mark(tell.text, kind=MarkKind.ACTION, key=tell.key)
@@ -620,53 +608,8 @@ class ClientPool:
         return tell
 
     def _place(self, key: ModuleKey, address: str | None) -> None:
-        """What a discovery asks for: the module at this address, or no more. It tells of it itself.
-
-        Raises:
-            TinypoolError: a person registered it, and it is left alone.
-        """
-        self._change_quietly(Unregister(key) if address is None else Register(key, parse_address(address), self._unforwarded(key)))
-
-    def _lead(self, key: ModuleKey, local: str, address: str) -> None:
-        """The same for a module that a local port leads to."""
-        own = self._unforwarded(key)
-        options = forwarded_options(own, address)
-        self._change_quietly(Register(key, parse_address(local), options))
-        self._forwarded[key] = options, own
-
-    def _unforwarded(self, key: ModuleKey) -> PoolOptions:
-        """The module's settings, without what port-forward changed about them."""
-        options = self.options_of(key)
-        changed, own = self._forwarded.get(key, (None, options))
-        return own if options == changed else options
-
-    def _change_quietly(self, command: Register | Unregister) -> None:
-        operation: Operation = "unregister" if isinstance(command, Unregister) else "register"
-        try:
-            tell = self._moved(command)
-        except Exception:
-            self._operations.add(operation, "error")
-            raise
-        if tell is not None:
-            self._operations.add(tell.operation, tell.status)
-
-    def _moved(self, command: Register | Unregister) -> Tell | None:
-        """A discovery's command, carried out; None if there was nothing to be done since the module is a person's.
-
-        Raises:
-            TinypoolError: it is, and is left where it is.
-        """
-        key = command.key
-        with self._placing:
-            if key not in self._placed and self._modules.channel(key) is not None:
-                if isinstance(command, Unregister):
-                    return None
-                raise TinypoolError("it was registered by hand, and is left alone; once it is unregistered it follows the cluster")
-            tell = self._modules.change(command)
-            self._placed.pop(key, None)
-            if isinstance(command, Register):
-                self._placed[key] = command.address.text
-        return tell
+        """What a discovery asks for."""
+        self._placing.place(key, address)
 
     def _reconnect_lost(self, action: Connect | GiveUp) -> None:
         """What the prober asks for, in its thread."""

@@ -90,9 +90,11 @@ class Prober:
     def close(self) -> None:
         """End at once; probes under way are given up. A second time nothing happens."""
         self.abandon()
-        self._observer.remove_watcher(self._see)
         thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
+        if thread is None:
+            return
+        self._observer.remove_watcher(self._see)
+        if thread is not threading.current_thread():
             thread.join()
 
     def abandon(self) -> None:

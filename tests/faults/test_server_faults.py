@@ -116,7 +116,7 @@ def test_frozen_without_a_call(scene: "Scene") -> None:
 def test_graceful_stop(scene: "Scene") -> None:
     module = scene.lab.start("stopped")
     name = scene.connect(module)
-    call = scene.call(name, payload=SLOW_CALL, timeout=PATIENCE)
+    call = scene.call(name, payload=b'{"delay": 2.5}', timeout=PATIENCE)
     module.stop()
     assert call.end().error is None
     scene.until(name, "IDLE")

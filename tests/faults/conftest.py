@@ -172,6 +172,7 @@ class Scene:
             over: when that was, `pool.now()`.
         """
         attempts = self.attempts(name)
+        attempts = attempts[attempts["generation"] == attempts["generation"].max()]  # a channel that was replaced may still try once
         later = attempts[attempts["start"] > pd.Timestamp(over + EXACT, tz="UTC")]
         assert "failed" not in set(later["outcome"]), f"an attempt failed after the fault: {later['reason'].tolist()}"
         window = self.pool.options.backoff.maximum * 1.2 + SLACK

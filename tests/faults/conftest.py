@@ -1,6 +1,7 @@
-"""What the fault suite shares: a scene with a lab and a pool, what was seen, and that no file descriptor is left."""
+"""What the fault suite shares: a scene with a lab and a pool, what is seen and explained, and that no file descriptor is left."""
 
 import gc
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -8,14 +9,23 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import psutil
 import pytest
 
-from tinypool_nb import Backoff, Keepalive, Pool, PoolOptions, WaitTimeoutError
+from tinypool_nb import Backoff, Keepalive, Pool, PoolOptions, State, WaitTimeoutError
+from tinypool_nb.core.diagnosis.causes import Cause
+from tinypool_nb.core.diagnosis.findings import Finding
+from tinypool_nb.core.events import Evidence
 from tinypool_nb.lab import Lab, Module
+from tinypool_nb.views.wording import one_line
 
 PATIENCE = 20.0
 """Seconds until something that must come is missed."""
+EXACT = 2_000_000
+"""Nanoseconds to which core's stamps and our clock agree."""
+SLACK = 2.0
+"""Seconds by which a machine under load may be late."""
 QUICK = Backoff(initial=0.2, maximum=0.5, min_connect_timeout=0.5)
 PINGING = Keepalive(time=0.5, timeout=0.5)
 OPTIONS = PoolOptions(backoff=QUICK)
@@ -64,8 +74,48 @@ class Scene:
         self._record = record
 
     def saw(self, words: str) -> None:
-        """Put it into the table."""
+        """Put what a person sees into the table."""
         self._record("seen", words)
+
+    def explains(self, name: str, cause: Cause, *words: str, now: bool = True, known: Evidence = Evidence.SEEN) -> Finding:
+        """The finding of that cause, which `pool.explain` must have, with these words in it; it goes into the table too.
+
+        Args:
+            name: the module.
+            cause: what must be found.
+            words: what the finding must say.
+            now: whether it must be so now, or must be over.
+            known: whether somebody must have said it, or it follows from what was seen.
+        """
+        explanation = self.pool.explain(name)
+        found = [finding for finding in explanation.findings if finding.cause is cause and finding.now is now]
+        assert found, f"no {cause}: {explanation}"
+        (finding,) = found
+        missing = [word for word in words if word not in finding.text]
+        assert not missing, f"{missing} not in: {explanation}"
+        assert finding.known is known
+        assert finding.evidence
+        rows = self._rows(self.pool.findings(), name)
+        assert (str(cause), now) in set(zip(rows["cause"], rows["now"], strict=True))  # over all modules the same is found
+        past = "" if now else ", past"
+        self.explained(f"{cause}{past}{', inferred' if known is Evidence.INFERRED else ''}: {one_line(finding.text)}")
+        return finding
+
+    def explained(self, words: str) -> None:
+        """Put what was explained into the table."""
+        self._record("explained", words)
+
+    def nothing_wrong(self, name: str) -> None:
+        """`pool.explain` says that all is well."""
+        explanation = self.pool.explain(name)
+        assert explanation.diagnosis.verdict == "nothing wrong", explanation
+        self.explained(explanation.diagnosis.verdict)
+
+    def health(self, name: str) -> State:
+        """What the page's own `health()` says; the frame of the connections says the same."""
+        (health,) = (state for key, state in self.pool.health().items() if key == name or key.endswith(f"/{name}"))
+        assert [str(state) for state in self._rows(self.pool.connections(), name)["state"]] == [str(health)]
+        return health
 
     def register(self, module: Module, options: PoolOptions | None = None) -> str:
         """Register a module and ask it to connect; its name."""
@@ -83,6 +133,10 @@ class Scene:
         """Wait for a state."""
         self.pool.wait(name, state, timeout=PATIENCE)
 
+    def until_closed(self, name: str) -> None:
+        """Wait until the channel of a module that was unregistered has ended: it drains first."""
+        wait(lambda: self.path(name)[-1] == "SHUTDOWN")
+
     def fails(self, name: str) -> str:
         """Wait for TRANSIENT_FAILURE; the reason in full."""
         self.until(name, "TRANSIENT_FAILURE")
@@ -90,7 +144,12 @@ class Scene:
         return str(reasons[reasons != ""].iloc[-1])
 
     def recovers(self, name: str) -> None:
-        """It is READY again, at the latest when it is asked, and a call is answered; that is the end of every fault."""
+        """The fault is over, and within one backoff window the module is READY and answers; that is the end of every fault.
+
+        Somebody asks it to connect, as the next call would. No attempt that begins from now on may fail, so the wait for the first of
+        them is all that stands between.
+        """
+        over = self.pool.now()
 
         def ready() -> bool:
             self.pool.health_check()
@@ -101,6 +160,23 @@ class Scene:
 
         wait(ready)
         assert self.pool.send(name, wait_for_ready=True, timeout=PATIENCE)
+        self.came_back(name, over)
+        assert self.health(name) is State.READY
+        assert not self.pool.explain(name).diagnosis.broken
+
+    def came_back(self, name: str, over: int) -> None:
+        """No attempt that began after the fault was over failed, and the first began within one backoff window.
+
+        Args:
+            name: the module.
+            over: when that was, `pool.now()`.
+        """
+        attempts = self.attempts(name)
+        attempts = attempts[attempts["generation"] == attempts["generation"].max()]  # a channel that was replaced may still try once
+        later = attempts[attempts["start"] > pd.Timestamp(over + EXACT, tz="UTC")]
+        assert "failed" not in set(later["outcome"]), f"an attempt failed after the fault: {later['reason'].tolist()}"
+        window = self.pool.options.backoff.maximum * 1.2 + SLACK
+        assert later.empty or later["start"].iloc[0] <= pd.Timestamp(over, tz="UTC") + pd.Timedelta(seconds=window)
 
     def call(self, name: str, **sent: Any) -> Calling:
         """A call that is under way, in its server's hands, when this returns."""
@@ -110,14 +186,12 @@ class Scene:
         return call
 
     def _under_way(self, name: str) -> bool:
-        rows = self.pool.sockets()
-        rows = rows[rows["module"] == name]
+        rows = self._rows(self.pool.sockets(), name)
         return bool(((rows["streams_started"] > rows["streams_succeeded"] + rows["streams_failed"]) & (rows["messages_sent"] > 0)).any())
 
     def of(self, name: str) -> Any:
         """Its transitions."""
-        rows = self.pool.transitions()
-        return rows[rows["module"] == name]
+        return self._rows(self.pool.transitions(), name)
 
     def path(self, name: str) -> list[str]:
         """The states that it went through."""
@@ -133,13 +207,16 @@ class Scene:
 
     def attempts(self, name: str) -> Any:
         """Its attempts."""
-        rows = self.pool.attempts()
-        return rows[rows["module"] == name]
+        return self._rows(self.pool.attempts(), name)
 
     def summary(self, name: str) -> Any:
         """Its row in the summary."""
-        rows = self.pool.summary()
-        return rows[rows["module"] == name].iloc[0]
+        return self._rows(self.pool.summary(), name).iloc[0]
+
+    def _rows(self, frame: Any, name: str) -> Any:
+        namespace, _, bare = name.rpartition("/")
+        rows = frame[frame["module"] == bare]
+        return rows[rows["namespace"] == namespace] if namespace else rows
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -162,14 +239,29 @@ def _warm() -> None:
 @pytest.fixture(autouse=True)
 def _no_descriptor_left(_warm: None) -> Iterator[None]:
     """After each test no more file descriptors are open than before."""
-    this = psutil.Process()
-    before = this.num_fds()
+    before = _descriptors()
     yield
     with suppress(AssertionError):
-        wait(lambda: this.num_fds() <= before, 2)
+        wait(lambda: len(_descriptors()) <= len(before), 2)
         return
-    gc.collect()
-    wait(lambda: this.num_fds() <= before, 5)
+    gc.collect()  # what only a reference cycle keeps is no leak
+    with suppress(AssertionError):
+        wait(lambda: len(_descriptors()) <= len(before), 5)
+        return
+    pytest.fail(f"file descriptors were left open: {sorted(_descriptors().items() - before.items())}")
+
+
+def _descriptors() -> dict[int, str]:
+    """Each that is open, and what it leads to."""
+    found: dict[int, str] = {}
+    try:
+        numbers = [int(name) for name in os.listdir("/proc/self/fd")]  # noqa: PTH208 the numbers, not paths
+    except FileNotFoundError:  # not Linux
+        return dict.fromkeys(range(psutil.Process().num_fds()), "")
+    for number in numbers:
+        with suppress(OSError):  # that of the listing itself
+            found[number] = str(Path(f"/proc/self/fd/{number}").readlink())
+    return found
 
 
 @pytest.fixture(autouse=True)

@@ -1,13 +1,15 @@
 """Faults of the address: wrong ones, names that do not resolve or that resolve to something else, a proxy in the environment."""
 
 import socket
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.faults.conftest import QUICK, wait
-from tinypool_nb import PoolOptions, errors
+from tinypool_nb import PoolOptions, State, errors
+from tinypool_nb.core.diagnosis.causes import Cause
 
 if TYPE_CHECKING:
     from tests.faults.conftest import Scene
@@ -24,6 +26,9 @@ def test_bad_addresses(scene: "Scene", address: str) -> None:
         scene.pool.register("bad", address)
     assert len(str(refused.value)) < 300
     assert "bad" not in scene.pool
+    assert scene.pool.transitions().empty
+    with pytest.raises(errors.UnknownModuleError):
+        scene.pool.explain("bad")  # there is nothing to explain: nothing was dialled
     scene.saw(str(refused.value))
 
 
@@ -36,6 +41,7 @@ def test_ipv6(scene: "Scene") -> None:
     with pytest.raises(errors.AddressError, match=rf"an IPv6 address stands in brackets: \[::1\]:{module.port}") as refused:
         scene.pool.register("bare", f"::1:{module.port}")
     scene.saw(f"{module.address} is READY; {refused.value}")
+    scene.nothing_wrong(name)
     scene.recovers(name)
 
 
@@ -48,7 +54,9 @@ def test_a_name_that_does_not_resolve(scene: "Scene") -> None:
     reason = scene.fails("named")
     assert "nobody.test" in reason
     assert "Domain name not found" in reason
+    assert scene.health("named") is State.TRANSIENT_FAILURE
     scene.saw(reason)
+    scene.explains("named", Cause.UNRESOLVED, "The name nobody.test does not resolve")
     dns.set("nobody.test", ["127.0.0.1"])
     scene.recovers("named")
 
@@ -71,20 +79,33 @@ def test_pods_are_added(scene: "Scene") -> None:
     resolved = scene.pool.connections()["resolved"].iloc[0]
     assert "127.0.0.2" not in str(resolved)
     scene.saw(f"gRPC does not ask again while it is READY: resolved {resolved}; DNS says 127.0.0.1, 127.0.0.2")
+    finding = scene.explains(
+        "pods", Cause.STALE_DNS, "The resolved set of pods differs from what DNS says now", f"127.0.0.2:{first.port} is new"
+    )
+    assert "pool.reconnect" in finding.advice
     scene.pool.reconnect("pods")
     wait(lambda: "127.0.0.2" in str(scene.pool.connections()["resolved"].iloc[0]))
     scene.recovers("pods")
+    assert not any(finding.cause is Cause.STALE_DNS for finding in scene.pool.explain("pods").findings)
 
 
 @pytest.mark.fault(21)
 def test_a_proxy_in_the_environment(scene: "Scene", monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as proxy:
-        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        proxy_port = proxy.getsockname()[1]
+        monkeypatch.setenv("http_proxy", f"http://ada:secret@127.0.0.1:{proxy_port}")
         monkeypatch.delenv("no_proxy", raising=False)
         module = scene.lab.start("direct")
         name = scene.connect(module)
         proxy.settimeout(0.05)
         with pytest.raises(TimeoutError):
             proxy.accept()
-    scene.saw("READY; nobody asked the proxy")
+        doctor = subprocess.run(
+            [sys.executable, "-m", "tinypool_nb.cli", "doctor", module.address], capture_output=True, text=True, check=False, timeout=60
+        )
+        assert (doctor.returncode, doctor.stderr) == (0, "")
+        (line,) = [line for line in doctor.stdout.splitlines() if "http_proxy" in line and "environment sets" in line]
+    scene.saw(f"READY; nobody asked the proxy; doctor: {line.strip()}")
+    finding = scene.explains(name, Cause.PROXY, "The environment sets http_proxy", "dialled directly")
+    assert str(proxy_port) not in finding.text  # a value may hold a password
     scene.recovers(name)

@@ -1,6 +1,7 @@
 """Faults of the cluster: its API server, what it permits, what its resources say."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,10 @@ import pytest
 
 from tests.faults.conftest import OPTIONS, Scene, wait
 from tinypool_nb import AmbiguousModuleError, Lab, Pool
+from tinypool_nb.core import reflecting
+from tinypool_nb.core.diagnosis.causes import Cause
+from tinypool_nb.discovery import resources
+from tinypool_nb.discovery.resources import Timeouts
 
 if TYPE_CHECKING:
     from tinypool_nb.discovery.discovery import Discovery
@@ -41,6 +46,7 @@ def test_api_server_down(scene: Scene) -> None:
     told = str(discovery.status)
     assert told.startswith("stale since ")
     assert scene.pool.send("web", wait_for_ready=True)
+    scene.nothing_wrong("web")
     scene.lab.api.restart()
     wait(lambda: discovery.status.synced)
     scene.saw(f"{told.partition(' UTC')[0]} UTC, while calls go on; then: {discovery.status}")
@@ -58,6 +64,46 @@ def test_deletions_that_were_missed(scene: Scene) -> None:
     scene.lab.api.compact()  # so that a watch from before is answered 410
     wait(lambda: "gone" not in scene.pool)
     scene.saw("the watch broke, its successor was answered 410: listed anew, and the deletion meanwhile is carried out")
+    scene.recovers("web")
+
+
+@pytest.mark.fault(23)
+def test_a_watch_that_falls_silent(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources, "Timeouts", lambda: Timeouts(silence=1.0))  # 80 s in the field: bookmarks come each minute
+    scene.lab.start("web")
+    scene.lab.start("gone")
+    discovered(scene)
+    wait(lambda: "watch" in scene.lab.api.requests[-1].path)
+    scene.lab.api.silence()
+    time.sleep(2)  # a second longer than a watch may say nothing: from here on it is not believed
+    lists = len(_lists(scene))
+    scene.lab.api.heal()
+    scene.lab.resources.delete("gone")
+    wait(lambda: "gone" not in scene.pool)
+    assert len(_lists(scene)) > lists
+    scene.saw("a watch that says nothing for as long as bookmarks never take is left for a list, which carries out what was missed")
+    scene.recovers("web")
+
+
+def _lists(scene: Scene) -> list[str]:
+    """The lists that the API server was asked for."""
+    return [each.path for each in scene.lab.api.requests if each.method == "GET" and "limit=" in each.path]
+
+
+@pytest.mark.fault(23)
+def test_etcd_was_restored(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reflecting, "RELIST", 3.0)  # 15 min in the field
+    scene.lab.start("web")
+    discovered(scene)
+    scene.lab.start("later")
+    wait(lambda: "later" in scene.pool)
+    scene.lab.api.restart(lost=2)  # the two writes of its creation and its address
+    assert "later" not in {found["metadata"]["name"] for found in scene.lab.resources.list()}
+    wait(lambda: "later" not in scene.pool)
+    assert "web" in scene.pool
+    scene.saw(
+        "etcd restored from an older copy: versions went back, so a list is what finds out; what is not there any more is unregistered"
+    )
     scene.recovers("web")
 
 
@@ -94,6 +140,10 @@ def test_malformed_addresses(scene: Scene) -> None:
     quarantined = dict.fromkeys(("nats", "blank", "huge"), "quarantined")
     assert states(scene) == {"web": "registered", "kept": "kept", "waits": "waiting", **quarantined}
     scene.saw(", ".join(f"{name}: {state}" for name, state in sorted(states(scene).items())))
+    scene.explains("waits", Cause.WAITING_FOR_ADDRESS, "waits for its resource to name an address")
+    scene.explains("kept", Cause.KEPT_ADDRESS, "stays at its last good address")
+    scene.explains("nats", Cause.QUARANTINED, "is quarantined by discovery, and not dialled")
+    assert "huge" in scene.pool.explain("huge").text()
     module.move()
     wait(lambda: scene.pool.connections().set_index("module")["address"]["web"] == module.address)
     scene.recovers("web")
@@ -111,3 +161,5 @@ def test_equal_names(scene: Scene) -> None:
     scene.saw(f"both rows: {', '.join(scene.pool)}; {ambiguous.value}")
     for name in tuple(scene.pool):
         assert scene.pool.send(name, wait_for_ready=True)
+        scene.explains(name, Cause.SHARED_ADDRESS, "both reach the same server")
+        scene.recovers(name)

@@ -6,6 +6,7 @@ import pytest
 
 from tests.faults.conftest import QUICK
 from tinypool_nb import PoolOptions, Tls
+from tinypool_nb.core.diagnosis.causes import Cause
 
 if TYPE_CHECKING:
     from tests.faults.conftest import Scene
@@ -18,6 +19,7 @@ def test_http_1_1(scene: "Scene") -> None:
     reason = scene.fails(name)
     assert "Trying to connect an http1.x server" in reason
     scene.saw(reason.partition("last error: ")[2])
+    scene.explains(name, Cause.NOT_HTTP2, "answers in HTTP/1.1, so it is no gRPC server")
     good = scene.lab.start("good")
     scene.pool.register(name, good.address)
     scene.recovers(name)
@@ -30,6 +32,7 @@ def test_tls_client_and_plaintext_peer(scene: "Scene") -> None:
     reason = scene.fails(name)
     assert "WRONG_VERSION_NUMBER" in reason
     scene.saw(reason.partition("last error: ")[2])
+    scene.explains(name, Cause.TLS_NOT_EXPECTED, "is not TLS", "WRONG_VERSION_NUMBER")
     scene.pool.register(name, module.address, options=PoolOptions(backoff=QUICK))
     scene.recovers(name)
 
@@ -41,6 +44,7 @@ def test_plaintext_client_and_tls_peer(scene: "Scene") -> None:
     reason = scene.fails(name)
     assert "Socket closed" in reason or "Connection reset by peer" in reason
     scene.saw(reason.partition("last error: ")[2])
+    assert "tls=" in scene.explains(name, Cause.TLS_EXPECTED, "speaks TLSv1.3, and this connection is plaintext").advice
     scene.pool.register(name, module.address, options=PoolOptions(backoff=QUICK, tls=module.tls))
     scene.recovers(name)
 
@@ -48,11 +52,17 @@ def test_plaintext_client_and_tls_peer(scene: "Scene") -> None:
 @pytest.mark.fault(12)
 def test_three_bad_certificates_have_three_reasons(scene: "Scene") -> None:
     reasons = []
-    for mode in ("other CA", "other name", "expired"):
+    modes = {
+        "other CA": (Cause.CERTIFICATE_AUTHORITY, "comes from an authority that is not trusted here"),
+        "other name": (Cause.CERTIFICATE_NAME, "is valid, but for another name than 127.0.0.1"),
+        "expired": (Cause.CERTIFICATE_EXPIRED, "has expired"),
+    }
+    for mode, (cause, words) in modes.items():
         module = scene.lab.start(mode.replace(" ", "-"), tls=mode)
         name = scene.register(module, PoolOptions(backoff=QUICK, tls=module.tls))
         reasons.append(scene.fails(name).partition("last error: ")[2])
         scene.saw(f"{mode}: {reasons[-1]}")
+        scene.explains(name, cause, words)
     assert len({reason.partition("127.0.0.1:")[2][5:] for reason in reasons}) == 3
     good = scene.lab.start("good", tls=True)
     scene.pool.register(name, good.address, options=PoolOptions(backoff=QUICK, tls=good.tls))

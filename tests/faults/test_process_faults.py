@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.faults.conftest import OPTIONS, wait
-from tinypool_nb import Pool
+from tinypool_nb import Pool, UnknownModuleError
 
 if TYPE_CHECKING:
     from tests.faults.conftest import Scene
@@ -37,6 +37,7 @@ def test_an_interrupt_ends_a_wait_at_once(scene: "Scene") -> None:
     module = scene.lab.start("web", proxied=True)
     with module.faults.silent():
         name = scene.register(module)
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
         timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
         timer.start()
         begun = time.monotonic()
@@ -44,6 +45,7 @@ def test_an_interrupt_ends_a_wait_at_once(scene: "Scene") -> None:
             scene.pool.wait(name, "READY", timeout=60)
         took = time.monotonic() - begun
         timer.join()
+        signal.signal(signal.SIGINT, before)
     assert took < 5
     scene.saw(f"an interrupt ends pool.wait {took - 0.2:.2f} s later")
     scene.recovers(name)
@@ -137,6 +139,7 @@ def test_a_watch_that_ends_at_once(scene: "Scene") -> None:
     assert scene.path(name) == ["IDLE", "CONNECTING", "READY"]
     started = int(scene.pool.sockets()["streams_started"].sum())
     assert started == 1
+    scene.nothing_wrong(name)
     scene.saw("READY once; one stream was ever opened, the call's own: nobody watches")
     scene.recovers(name)
 
@@ -151,20 +154,42 @@ def test_two_pools(scene: "Scene") -> None:
         assert list(other.connections()["module"]) == ["theirs"]
         assert set(other.transitions()["module"]) == {"theirs"}
         assert list(scene.pool.connections()["module"]) == ["web"]
+        with pytest.raises(UnknownModuleError):
+            scene.pool.explain("theirs")
         other.reconnect("theirs")
     assert scene.path(name) == ["IDLE", "CONNECTING", "READY"]
     scene.saw("each sees its own module; reconnecting one's leaves the other's alone")
     scene.recovers(name)
 
 
+NOTHING = """
+import errno, os, sys
+
+def refuse(event, arguments):
+    if event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        raise OSError(errno.EROFS, "read-only disk", arguments[0])
+    if event in {"os.mkdir", "os.rename", "os.remove"}:
+        raise OSError(errno.EROFS, "read-only disk", arguments[0])
+    if event in {"socket.connect", "socket.bind", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"}:
+        raise OSError(errno.ENETUNREACH, "no network")
+
+sys.addaudithook(refuse)
+import tinypool_nb as tp
+
+with tp.Pool() as pool:
+    print(pool.register("web", "127.0.0.1:1"), len(pool))
+    print(pool.explain("web").diagnosis.verdict)
+"""
+
+
 @pytest.mark.fault(39)
 def test_import_with_nothing(scene: "Scene", tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
     environment = {"PYTHONPATH": os.pathsep.join(sys.path), "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"}
-    command = "import tinypool_nb as tp\nwith tp.Pool() as pool: print(pool.register('web', '127.0.0.1:1'), len(pool))"
     found = subprocess.run(
-        [sys.executable, "-c", command], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", NOTHING], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
     )
     assert found.returncode == 0, found.stderr
-    assert found.stdout.endswith(" 1\n")
-    scene.saw("without HOME, a writable folder or the network a pool is made and a module registered")
+    assert found.stdout == "None 1\nnothing wrong: idle\n"
+    scene.saw(
+        "where Python may neither open a file to write, make a folder, nor connect or look up: a pool is made and a module registered"
+    )

@@ -26,6 +26,14 @@ def lab() -> Iterator[Lab]:
         yield lab
 
 
+@pytest.fixture(scope="module")
+def standing(lab: Lab) -> Iterator[Dns]:
+    """One for all tests that leave no name behind."""
+    dns = lab.dns()
+    yield dns
+    dns.close()
+
+
 @pytest.fixture
 def dns(lab: Lab) -> Iterator[Dns]:
     dns = lab.dns()
@@ -117,12 +125,12 @@ def test_what_is_too_long_for_udp_comes_by_tcp(dns: Dns) -> None:
     assert repr(dns).endswith("many.test = 127.0.0.1, 127.0.0.2 and 38 more>")
 
 
-def test_noise_is_not_answered(dns: Dns) -> None:
+def test_noise_is_not_answered(standing: Dns) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(5)
         for noise in (b"", b"x", bytes(12), question("a.test")[:-1], question("a.test")[:2] + b"\x81" + question("a.test")[3:]):
-            client.sendto(noise, ("127.0.0.1", dns.port))
-        client.sendto(question("b.test"), ("127.0.0.1", dns.port))
+            client.sendto(noise, ("127.0.0.1", standing.port))
+        client.sendto(question("b.test"), ("127.0.0.1", standing.port))
         assert b"\1b\4test" in client.recv(4096)
 
 
@@ -151,25 +159,25 @@ def test_closed(lab: Lab, dns: Dns) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a b.test", "127.0.0.1", "::1", "[::1]", "a.test:1", "x" * 300, None])
-def test_names_are_checked(dns: Dns, name: str) -> None:
-    for use in (lambda: dns.set(name, []), lambda: dns.fail(name), lambda: dns.target(name, 1)):
+def test_names_are_checked(standing: Dns, name: str) -> None:
+    for use in (lambda: standing.set(name, []), lambda: standing.fail(name), lambda: standing.target(name, 1)):
         with pytest.raises(OptionsError, match="name="):
             use()
 
 
-def test_settings_are_checked(dns: Dns) -> None:
+def test_settings_are_checked(standing: Dns) -> None:
     with pytest.raises(OptionsError, match=r"addresses='127.0.0.1' was refused: a list of addresses, such as \['127.0.0.1'\]"):
-        dns.set("a.test", "127.0.0.1")
+        standing.set("a.test", "127.0.0.1")
     with pytest.raises(OptionsError, match="addresses='localhost' was refused: literal addresses"):
-        dns.set("a.test", ["localhost"])
+        standing.set("a.test", ["localhost"])
     with pytest.raises(OptionsError, match="at most 60"):
-        dns.set("a.test", ["127.0.0.1"] * 61)
+        standing.set("a.test", ["127.0.0.1"] * 61)
     with pytest.raises(OptionsError, match="ttl=-1"):
-        dns.set("a.test", [], ttl=-1)
+        standing.set("a.test", [], ttl=-1)
     with pytest.raises(OptionsError, match="how='REFUSED' was refused: one of NXDOMAIN, SERVFAIL, silence"):
-        dns.fail("a.test", "REFUSED")
+        standing.fail("a.test", "REFUSED")
     with pytest.raises(OptionsError, match="port=0"):
-        dns.target("a.test", 0)
+        standing.target("a.test", 0)
 
 
 # By gRPC.
@@ -183,6 +191,7 @@ def pool() -> Iterator[Pool]:
         yield pool
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "reason"),
     [
@@ -212,6 +221,7 @@ def test_grpc_waits_for_a_silent_server(dns: Dns, pool: Pool) -> None:
     assert "Timeout while contacting DNS servers" in pool.transitions()["reason"].iloc[-1]
 
 
+@pytest.mark.slow
 def test_grpc_follows_a_name_that_appears(lab: Lab, dns: Dns, pool: Pool) -> None:
     module = lab.start("appears")
     pool.register("a", dns.target("modules.test", module.port))
@@ -223,6 +233,7 @@ def test_grpc_follows_a_name_that_appears(lab: Lab, dns: Dns, pool: Pool) -> Non
     module.remove()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has more than one address of the loopback by itself")
 def test_round_robin_over_several_addresses_with_one_port(lab: Lab, dns: Dns) -> None:
     first = lab.start("first")

@@ -160,6 +160,7 @@ def test_what_nobody_reads_stops_its_sender_and_is_not_lost(way: Way) -> None:
     assert len(received(server, sent + 1)) == sent
 
 
+@pytest.mark.slow
 def test_a_thousand_connections_leave_nothing(lab: Lab, way: Way) -> None:
     client, server = way.pair()
     (relay,) = [process for process in psutil.Process().children(recursive=True) if "tinypool_nb.lab.relay" in process.cmdline()]
@@ -213,6 +214,7 @@ def test_jitter_keeps_the_order(way: Way) -> None:
         assert received(server, 100) == bytes(range(100))
 
 
+@pytest.mark.slow
 def test_bandwidth_is_shared_by_all_connections_of_a_direction(way: Way) -> None:
     pairs = [way.pair() for _ in range(2)]
     with way.faults.bandwidth(50_000), takes(0.3):
@@ -274,6 +276,7 @@ def test_a_silent_server_hears_and_does_not_answer(way: Way) -> None:
     assert client.recv(1) == newcomer.recv(1) == b"y"
 
 
+@pytest.mark.slow
 def test_late_settings_hold_back_the_first_word_of_a_new_connection(way: Way) -> None:
     client, server = way.pair()
     with way.faults.late_settings(0.3):
@@ -369,6 +372,7 @@ def test_drop_after_lets_pass_exactly_that(way: Way, pieces: list[int]) -> None:
         assert client.recv(1) == b""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [socket.socket.close, reset])
 def test_slow_close_delays_the_end_alone(way: Way, end: Callable[[socket.socket], None]) -> None:
     client, server = way.pair()

@@ -134,6 +134,7 @@ def test_refused(module: Module, pool: Pool) -> None:
     pool.wait(module.name, "READY", timeout=10)
 
 
+@pytest.mark.slow
 def test_late_settings_make_one_long_attempt(module: Module) -> None:
     with Pool() as pool, module.faults.late_settings(0.5):
         connected(pool, module)
@@ -152,6 +153,7 @@ def test_a_call_whose_connection_breaks_is_unavailable(module: Module, pool: Poo
     assert json.loads(pool.send(name, timeout=10))["module"] == name
 
 
+@pytest.mark.slow
 def test_a_proxied_module_is_killed_restarted_and_moved_as_any(lab: Lab, pool: Pool) -> None:
     module = lab.start("moves", proxied=True)
     name = connected(pool, module)
@@ -185,6 +187,7 @@ def test_a_proxied_module_is_killed_restarted_and_moved_as_any(lab: Lab, pool: P
         module.faults.silent().begin()
 
 
+@pytest.mark.slow
 def test_each_replica_has_a_way_of_its_own(lab: Lab) -> None:
     module = lab.start("two", proxied=True, replicas=2)
     with Pool(PoolOptions(load_balancing="round_robin", backoff=QUICK)) as pool:
@@ -202,6 +205,7 @@ def test_each_replica_has_a_way_of_its_own(lab: Lab) -> None:
     module.remove()
 
 
+@pytest.mark.slow
 def test_a_proxied_module_may_serve_tls(lab: Lab) -> None:
     module = lab.start("tls", proxied=True, tls=True)
     with Pool(PoolOptions(tls=module.tls)) as pool:
@@ -228,6 +232,7 @@ def test_without_a_proxy_an_error_says_how_to_get_one(lab: Lab, pool: Pool) -> N
 # Servers that misbehave by themselves.
 
 
+@pytest.mark.slow
 def test_a_server_that_knows_http_1_1_alone(lab: Lab, pool: Pool) -> None:
     module = lab.start("old", kind="http/1.1")
     pool.register("old", module.address)
@@ -244,6 +249,7 @@ def test_a_server_that_knows_http_1_1_alone(lab: Lab, pool: Pool) -> None:
     module.remove()
 
 
+@pytest.mark.slow
 def test_connections_that_the_server_recycles(lab: Lab, pool: Pool) -> None:
     module = lab.start("aged", max_connection_age=0.3)
     name = connected(pool, module)
@@ -253,6 +259,7 @@ def test_connections_that_the_server_recycles(lab: Lab, pool: Pool) -> None:
     module.remove()
 
 
+@pytest.mark.slow
 def test_a_limit_of_size(lab: Lab, pool: Pool) -> None:
     module = lab.start("small", max_message_bytes=100)
     name = connected(pool, module)

@@ -1,6 +1,6 @@
 """From the journal to the evidence of its modules: of each the latest rows, few enough that a thousand modules are judged at once."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TypeVar
 
@@ -47,8 +47,9 @@ def cases(
     places = {key: place for place, key in enumerate(wanted)}
     transitions = _of_channels(batch.transitions, places, transition_events)
     attempts = _of_channels(batch.attempts, places, attempt_events)
-    failed = np.flatnonzero(batch.calls.columns["code"] != batch.calls.categories["code"].members.index(Code.OK))
-    calls = _of_channels(batch.calls.take(failed), places, call_events)
+    good = batch.calls.columns["code"] == batch.calls.categories["code"].members.index(Code.OK)
+    calls = _of_channels(batch.calls.take(np.flatnonzero(~good)), places, call_events)
+    outlasting = _of_channels(batch.calls.take(np.flatnonzero(good & _spans(batch.calls, transitions))), places, call_events)
     marks = _of_keys(batch.marks, places, mark_events)
     observations = _of_keys(batch.observations, places, observation_events)
     openings = dict(zip(channels, totals.openings, strict=True))
@@ -64,6 +65,7 @@ def cases(
             tuple(transitions[place]),
             tuple(attempts[place]),
             tuple(calls[place]),
+            tuple(outlasting[place]),
             counts.get(key, 0),
             tuple(marks[place]),
             _latest(observations[place]),
@@ -94,6 +96,13 @@ def hanging_up(journal: Journal, channel: ChannelIdentity) -> str:
     if last is None or case.state is State.READY or last.outcome is not Outcome.FAILED:
         return ""
     return last.peer if cause_of(last.reason) is Cause.HANGS_UP else ""
+
+
+def _spans(calls: Rows, transitions: Iterable[list[Transition]]) -> npt.NDArray[np.bool_]:
+    """Whether a connection, whosesoever, was lost between a call's start and its end."""
+    lost = np.array(sorted(row.time for rows in transitions for row in rows if row.previous is State.READY), np.int64)
+    before, after = np.searchsorted(lost, calls.columns["start"]), np.searchsorted(lost, calls.columns["end"])
+    return np.not_equal(before, after)
 
 
 def _is_open(opening: Transition | None) -> bool:

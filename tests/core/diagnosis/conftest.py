@@ -33,6 +33,7 @@ class Recorded:
         self.transitions: list[Transition] = []
         self.attempts: list[Attempt] = []
         self.calls: list[Call] = []
+        self.outlasting: list[Call] = []
         self.marks: list[Mark] = []
         self.observations: list[Observation] = []
         self.neighbours: tuple[ModuleKey, ...] = ()
@@ -57,6 +58,11 @@ class Recorded:
 
     def call(self, start: float, end: float, code: Code, reason: str) -> "Recorded":
         self.calls.append(Call(self.channel, "module.ModuleService/Message", at(start), at(end), code, 10, 0, reason))
+        return self
+
+    def outlasted(self, start: float, end: float) -> "Recorded":
+        """A call that ended well, and was under way when a connection was lost."""
+        self.outlasting.append(Call(self.channel, "module.ModuleService/Message", at(start), at(end), Code.OK, 10, 10, ""))
         return self
 
     def marked(self, time: float, text: str, kind: MarkKind = MarkKind.ACTION) -> "Recorded":
@@ -87,7 +93,8 @@ class Recorded:
             tuple(self.transitions),
             tuple(self.attempts),
             tuple(self.calls),
-            len(self.calls),
+            tuple(self.outlasting),
+            len(self.calls) + len(self.outlasting),
             tuple(self.marks),
             tuple(self.observations),
             self.neighbours,
@@ -104,7 +111,7 @@ class Recorded:
         rows: dict[RowOf, Sequence[Any]] = {
             RowOf.TRANSITIONS: [row.time for row in self.transitions],
             RowOf.ATTEMPTS: [row.end for row in self.attempts],
-            RowOf.CALLS: [row.end for row in self.calls],
+            RowOf.CALLS: [row.end for row in (*self.calls, *self.outlasting)],
             RowOf.MARKS: [row.time for row in self.marks],
             RowOf.OBSERVATIONS: [row.time for row in self.observations],
         }

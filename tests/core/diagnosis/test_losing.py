@@ -50,6 +50,15 @@ def test_a_goaway_that_a_call_told_of() -> None:
     assert Cause.DRAINED in [finding.cause for finding in record.diagnosis(2).findings]
 
 
+def test_a_call_that_ended_well_after_the_loss_was_drained() -> None:
+    idle, drained = connected().walk((0.204, IDLE)).outlasted(0.1, 1.1).diagnosis(2).findings
+    assert idle.cause is Cause.IDLE
+    assert (drained.cause, drained.known, drained.gravity, drained.until) == (Cause.DRAINED, Evidence.INFERRED, Gravity.NOTE, at(0.204))
+    assert "1 call under way on it ended well after it" in drained.text
+    again = connected().walk((0.204, IDLE), (0.3, C), (0.4, R)).outlasted(0.1, 1.1).diagnosis(2)
+    assert [finding.cause for finding in again.findings] == [Cause.LOST]  # it may have been sent again, on the new connection
+
+
 AGES = (0.702, 0.755, 0.707, 0.717)
 """Lives of connections to a server with a max connection age of 0.7 s, as recorded."""
 
@@ -113,6 +122,10 @@ def test_too_many_pings_by_lives_that_double() -> None:
     (pings,) = record.diagnosis(12).findings
     assert (pings.cause, pings.known) == (Cause.TOO_MANY_PINGS, Evidence.INFERRED)
     assert "3 s, 6 s: twice as long each time" in pings.text
+    late = Recorded(options=options).walk((0, IDLE), (0.001, C), (0.002, R), (4.3, C), (4.33, R), (12.45, C), (12.46, R))  # under load
+    assert [finding.cause for finding in late.diagnosis(13).findings] == [Cause.TOO_MANY_PINGS]
+    other = Recorded(options=options).walk((0, IDLE), (0.001, C), (0.002, R), (3.5, C), (3.51, R), (10.5, C), (10.51, R))  # no whole pings
+    assert Cause.TOO_MANY_PINGS not in [finding.cause for finding in other.diagnosis(11).findings]
 
 
 def test_failed_attempts_after_a_loss_tell_more_than_the_loss() -> None:

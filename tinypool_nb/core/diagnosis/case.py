@@ -43,6 +43,8 @@ class Case:
     attempts: tuple[Attempt, ...] = ()
     calls: tuple[Call, ...] = ()
     """Those that failed."""
+    outlasting: tuple[Call, ...] = ()
+    """Calls that ended well, and were under way when some connection was lost."""
     calls_seen: int = 0
     """How many calls ended, the good ones included."""
     marks: tuple[Mark, ...] = ()

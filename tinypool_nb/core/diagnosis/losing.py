@@ -35,6 +35,8 @@ FLAPPING_WITHIN = 600_000_000_000
 ALIKE = 1.35
 """How much longer the longest of several lives may be than the shortest, to be of one length: servers jitter a connection's age by 10 % up
 and down (gRFC A9), and a machine under load adds to it."""
+EXACT = 2_000_000
+"""Nanoseconds to which core's stamps and those of calls agree."""
 SECOND = 1_000_000_000
 LAB = "lab: "
 """How the marks begin that the lab makes of what is done to its servers."""
@@ -62,6 +64,8 @@ class Loss:
     """What somebody did to the module's server in the lab just before."""
     refused: bool
     """Whether an attempt failed before it was back."""
+    outlasted: tuple[Call, ...]
+    """Calls that ended well on it afterwards: it was drained."""
 
     @property
     def life(self) -> float | None:
@@ -71,7 +75,8 @@ class Loss:
     @property
     def references(self) -> tuple[Reference, ...]:
         """Its row, the calls that told, and what was done in the lab."""
-        rows = (of_transition(self.row), *(of_call(call) for call in self.told[:2]), *(of_mark(mark) for mark in (self.act,) if mark))
+        calls = (*self.told[:2], *self.outlasted[:2])
+        rows = (of_transition(self.row), *map(of_call, calls), *(of_mark(mark) for mark in (self.act,) if mark))
         return tuple(sorted(rows, key=lambda row: row.time))
 
     def says(self, *words: str) -> bool:
@@ -96,7 +101,11 @@ def losses(case: Case) -> tuple[Loss, ...]:
             told = tuple(call for call in (*near, *later) if call.channel == row.channel)
             back = next((after.time for after in case.own[place:] if after.state is State.READY), None)
             refused = any(row.time <= each.end <= (back or case.now) for each in case.failed)
-            found.append(Loss(row, began, back, told, _error(row, told), _act(case, row), refused))
+            # Before it is connected again, a call can only have ended on the connection that it began on.
+            until = case.now if back is None else back
+            outlasted = (call for call in case.outlasting if call.start < row.time - EXACT and row.time + EXACT < call.end <= until)
+            good = tuple(call for call in outlasted if call.channel == row.channel)
+            found.append(Loss(row, began, back, told, _error(row, told), _act(case, row), refused, good))
             began = None
     return tuple(found)
 
@@ -178,9 +187,12 @@ def _throttled(case: Case, found: Sequence[Loss]) -> list[Loss]:
         if chain and 1.85 <= loss.life / (chain[-1].life or loss.life) <= 2.2:
             chain.append(loss)
         elif len(chain) < 2:
-            pings = loss.life / every
-            chain = [loss] if pings >= 1.9 and abs(pings - round(pings)) <= 0.15 else []
-    return chain if len(chain) >= 2 else []
+            chain = [loss] if loss.life >= 1.9 * every else []
+    if len(chain) < 2:
+        return []
+    # A machine under load lets one of them live longer by a part of a second, which the others make up for.
+    pings = sum((loss.life or 0.0) / (every * 2**place) for place, loss in enumerate(chain)) / len(chain)
+    return chain if abs(pings - round(pings)) <= 0.2 else []
 
 
 def _too_many_pings(case: Case, found: Sequence[Loss], *, inferred: bool) -> Finding:
@@ -256,6 +268,11 @@ def _one(case: Case, loss: Loss) -> Finding:
         text = f"{case.key} drained the connection{life}: it said GOAWAY, as a server does that stops or restarts{calls}{back}."
         advice = "Nothing: a graceful stop. Give calls a longer grace there if they were cut off."
         return _made(case, Cause.DRAINED, (text, advice), loss)
+    if error == UNKNOWN_ERROR and loss.outlasted:
+        well = counted(len(loss.outlasted), "call")
+        how = f"{well} under way on it ended well after it, as where a server stops gracefully"
+        text = f"{case.key} drained the connection{life}: {how}{back}."
+        return _made(case, Cause.DRAINED, (text, "Nothing: a graceful stop or restart."), loss, Evidence.INFERRED)
     if error == TIMED_OUT:
         keepalive = case.options.keepalive
         asked = f"sent after {keepalive.time:g} s, lost after {keepalive.timeout:g} s more"

@@ -1,0 +1,81 @@
+"""A crowd: a thousand modules that flap, all at once."""
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.conftest import wait
+from tinypool_nb import Backoff, Pool, PoolOptions
+from tinypool_nb.core.diagnosis.causes import Cause
+from tinypool_nb.journal.journal import Batch
+from tinypool_nb.lab import FlappingServer
+from tinypool_nb.widgets.publisher import PERIOD
+
+if TYPE_CHECKING:
+    from tests.faults.conftest import Scene
+
+MODULES = 1_000
+HISTORY = 10_000
+"""Rows of each kind that are kept at the most."""
+FLAPS = 12_000
+FLAPPING = PoolOptions(load_balancing="round_robin", backoff=Backoff(initial=0.2, maximum=1.0), history=HISTORY)
+
+
+class Eye:
+    """A view that counts how often it is redrawn."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self.rows = 0
+        self._counting = threading.Lock()
+
+    def publish(self, batch: Batch) -> None:
+        """Take up what is new."""
+        with self._counting:
+            self.times.append(time.monotonic())
+            self.rows += len(batch.transitions)
+
+
+@pytest.mark.fault(31)
+def test_a_thousand_modules_flap(scene: "Scene") -> None:
+    eye = Eye()
+    with FlappingServer(hold=0.5, flaps=FLAPS) as server, Pool(FLAPPING) as pool:
+        pool.publisher.add(eye)
+        begun = time.monotonic()
+        for number in range(MODULES):
+            pool.register(f"module-{number}", server.address)
+        pool.health_check()
+        server.wait(established=FLAPS + MODULES, timeout=90)  # those that are let down, and the last ones, which are held
+        wait(lambda: set(map(str, pool.health().values())) == {"READY"})
+        took = time.monotonic() - begun
+        summary, transitions, attempts = pool.summary(), pool.transitions(), pool.attempts()
+        redraws, redrawn = tuple(eye.times), eye.rows
+        position = pool.journal.position()
+        # Bounded: the oldest rows went, and how many is known.
+        assert len(transitions) <= HISTORY
+        assert len(attempts) <= HISTORY
+        assert position.transitions > 2 * HISTORY
+        dropped = [str(text) for text in pool.marks()["text"] if "have gone" in str(text)]
+        assert dropped
+        # Totals are right all the same: as many connections as the server itself counted.
+        counts = server.counts()
+        assert int((summary["attempts"] - summary["failures"]).sum()) == counts.established
+        assert int(summary["disconnections"].sum()) == FLAPS
+        assert float(summary["gap_share"].max()) == 0
+        # Redraws: at most one each PERIOD, however much happens.
+        assert len(redraws) <= (redraws[-1] - redraws[0]) / PERIOD + 2
+        scene.saw(
+            f"{MODULES:,} modules, {counts.established:,} connections made and {FLAPS:,} lost in {took:.0f} s: {position.transitions:,} "
+            f"transitions, of which {len(transitions):,} are kept (history {HISTORY:,}); totals as the server counted; no gap; "
+            f"{len(redraws)} redraws of {redrawn:,} rows"
+        )
+        found = pool.findings()
+        told = found[found["cause"].isin([Cause.FLAPPING, Cause.RECYCLED, Cause.LOST])]
+        lost = transitions[transitions["previous"] == "READY"]["module"]
+        assert set(told["module"]) >= set(lost)  # each of which rows are left
+        causes = told.groupby("cause", observed=True)["module"].nunique()
+        scene.explained(", ".join(f"{cause} of {number:,} modules" for cause, number in causes.items()))
+        scene.explained(str(told[told["cause"] == causes.idxmax()]["finding"].iloc[0]))
+        pool.publisher.remove(eye)

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from tinypool_nb.core.palette import PALETTES
 from tinypool_nb.report.html import write_report
 from tinypool_nb.views.calls_panel import EXACT_CALLS, HEIGHT, MOST_CALLS
-from tinypool_nb.views.figure_layout import BOTTOM, TOP
-from tinypool_nb.views.figure_layout import GRID
+from tinypool_nb.views.figure_layout import BOTTOM, GRID, TOP
 from tinypool_nb.views.figures import timeline
 from tinypool_nb.views.shown_calls import duration_range, duration_ticks
 

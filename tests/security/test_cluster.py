@@ -38,10 +38,10 @@ def test_every_field_that_somebody_else_writes(fake_browser: FakeBrowser, obeyed
         assert {name for name, state in frame["state"].items() if state == "registered"} == good
         assert set(pool.connections()["address"]) == {PLACE}, "nobody's address was dialled"
         assert set(pool.marks()["module"].dropna()) == set(frame.index), "each is told of"
-        status = pool.discoveries()[0].status
+        standing = pool.discoveries()[0].status
         bundle = pool._repr_mimebundle_()
-        for told in (bundle["text/plain"], repr(pool), str(pool), repr(pool.discoveries()), str(status)):
-            assert obeyed(told) == []
+        for said in (bundle["text/plain"], repr(pool), str(pool), repr(pool.discoveries()), str(standing)):
+            assert obeyed(said) == []
         timeline = pictures.timeline_text(pool.intervals(), pool.marks(), now=pool.journal.clock.now())
         assert obeyed(timeline) == []
         page = Reader(bundle["text/html"])
@@ -51,7 +51,7 @@ def test_every_field_that_somebody_else_writes(fake_browser: FakeBrowser, obeyed
             assert Reader(shown.to_html()).elements <= {"table", "thead", "tbody", "tr", "th", "td"}
         with pytest.raises(tp.LabError):  # as a real one does
             lab.resources.patch("module-0", {"metadata": {"labels": {"x": ALL["script"]}}})
-        # What the panel sends is data; only the form's list tells of resources, and none of it is markup.
+        # What the panel sends is data, of which test_package says that no script makes markup.
         for shown in panel.sections.values():
             fake_browser.say(shown, {"v": 1, "kind": "hello"})
         while not any("module-0" in str(data) for _, kind, data in fake_browser.sent if kind == "comm_msg"):

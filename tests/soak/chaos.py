@@ -21,7 +21,7 @@ OPTIONS = PoolOptions(
     keepalive=Keepalive(time=1.0, timeout=1.0),
     backoff=Backoff(initial=0.1, maximum=2.0, min_connect_timeout=1.0),
     drain=5.0,
-    history=20_000,  # so few that the record is full, and as large as it gets, before memory is looked at
+    history=4_000,  # so few that the record is full, and as large as it gets, before memory is looked at
 )
 LASTING = (0.3, 4.0)
 """Seconds that something stays broken."""
@@ -139,7 +139,16 @@ class Chaos:
     def _fault(self, name: str) -> None:
         fault = self._lot.choice(FAULTS)(self._ways[name].faults).begin()
         self.done[f"fault {str(fault).partition('(')[0]}"] += 1
-        self._later(name, fault.end)
+        self._later(name, lambda: self._heal(name, fault))
+
+    def _heal(self, name: str, fault: Fault) -> None:
+        try:
+            fault.end()
+        except LabError:  # the port of a proxy that refused was taken by another process of this machine
+            was_there = name in self._pool
+            self._settle(name, self._lives[name])
+            if not was_there:  # its other mending registers it
+                self._pool.unregister(name)
 
     def _reconnect(self, name: str) -> None:
         if name in self._pool:

@@ -223,6 +223,7 @@ class RecordingPathError(TinypoolError, FileExistsError):
         super().__init__(f"cannot record to {shown(str(path), most=200)}: {why}; {advice}")
         self.path = path
         self.why = why
+        self.advice = advice
 
 
 class LabError(TinypoolError, RuntimeError):

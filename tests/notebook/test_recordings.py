@@ -139,10 +139,11 @@ def test_the_command_records_what_it_discovers(tmp_path: Path) -> None:
 
 def test_the_command_says_what_it_does_not_take(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.parquet").touch()
-    assert main(["record", "-o", str(tmp_path / "b.parquet")]) == 1
-    assert "at least one module, or --discover" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["record", "-o", str(tmp_path / "b.parquet")])
+    assert "Name at least one module, NAME=ADDRESS, or --discover" in capsys.readouterr().err
     assert main(["record", "m=127.0.0.1:1", "-o", str(tmp_path / "a.parquet"), "--for", "1"]) == 1
-    assert "there is such a file already" in capsys.readouterr().err
+    assert "there is such a file already; --replace puts the recording in its place" in capsys.readouterr().err
 
 
 def test_a_recording_is_opened_without_network_and_grpc(incident: Path) -> None:

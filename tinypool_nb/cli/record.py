@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tinypool_nb.cli.modules import add_tls, module, tls
 from tinypool_nb.cli.telling import tell_aside
 from tinypool_nb.core.options import PoolOptions, check_period
-from tinypool_nb.errors import ModuleNameError, OptionsError
+from tinypool_nb.errors import ModuleNameError, RecordingPathError
 
 if TYPE_CHECKING:
     from tinypool_nb.channels.pool import ClientPool
@@ -55,7 +55,7 @@ def add(commands: Any) -> None:
     found.add_argument("--context", metavar="NAME", help="which of its contexts")
     found.add_argument("--selector", metavar="LABELS", help="only resources with such labels, as tier=web")
     add_tls(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, refuse=parser.error)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     from tinypool_nb.channels.pool import ClientPool  # not the notebook's, which would load pandas and plotly
 
     if not options.modules and not options.discover:
-        raise OptionsError("NAME=ADDRESS", None, "at least one module, or --discover")
+        options.refuse("what is to be recorded? Name at least one module, NAME=ADDRESS, or --discover")
     check_period("--health-checks", options.health_checks)
     if options.duration is not None:
         check_period("--for", options.duration)
@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.put(None))  # for good: who asks twice is answered once
     with ClientPool(PoolOptions(tls=tls(options))) as pool:
-        recorder = pool.record(options.output, replace=options.replace)
+        recorder = _begin(pool, options)
         for key, address in options.modules:
             if key in pool:
                 raise ModuleNameError(str(key), "each module is given once")
@@ -92,6 +92,14 @@ def run(options: argparse.Namespace) -> int:
     status = recorder.status
     tell_aside(f"{options.output}: {_told(status)}")
     return 0 if status.state == "closed" else 1
+
+
+def _begin(pool: "ClientPool", options: argparse.Namespace) -> "Recorder":
+    try:
+        return pool.record(options.output, replace=options.replace)
+    except RecordingPathError as error:
+        advice = error.advice.replace("replace=True", "--replace")  # in the words of a shell
+        raise RecordingPathError(error.path, error.why, advice) from None
 
 
 def _watch(pool: "ClientPool", recorder: "Recorder", ended: "queue.SimpleQueue[None]", duration: float | None) -> None:

@@ -393,6 +393,8 @@ def test_a_subscription_follows_the_module(start_server: StartServer, pool_of_on
     assert len(seen) == told
 
 
+# The thread with which gRPC serves subscribers looks every 0.2 s whether any are left, and raises if its channel was closed meanwhile.
+@pytest.mark.filterwarnings("ignore:Exception in thread Thread-.*_run:pytest.PytestUnhandledThreadExceptionWarning")
 def test_who_waits_for_ready_gets_there_over_a_replacement(start_server: StartServer, pool_of_one: MakePooled) -> None:
     first, second = start_server(), start_server()
     channel = pool_of_one(first)

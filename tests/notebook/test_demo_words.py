@@ -24,7 +24,7 @@ def test_progress_a_summary_and_the_three_files_are_told(
 ) -> None:
     cells = [new_code_cell('recording = ""', metadata={"tags": ["parameters"]}), new_code_cell(RECORD.strip())]
     nbformat.write(new_notebook(cells=cells), tmp_path / "small.ipynb")
-    monkeypatch.setattr(demo, "find", lambda _: tmp_path / "small.ipynb")
+    monkeypatch.setattr(demo, "_notebook", lambda: tmp_path / "small.ipynb")
     assert cli.main(["demo", "--out", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
     assert "2/" in said

@@ -72,4 +72,4 @@ def test_doctor_wants_to_know_what_to_print(capsys: pytest.CaptureFixture[str]) 
     ):
         with pytest.raises(SystemExit):
             main(["doctor", *words])
-    assert "usage" in capsys.readouterr().err
+    assert "--help` tells what it understands" in capsys.readouterr().err

@@ -73,7 +73,7 @@ def _name(sources: list[str]) -> str:
     """What a report is called that is not told: as the one file that it is of."""
     from tinypool_nb.journal.recording.sources import PARTIAL
 
-    if len(sources) > 1 or any(each in sources[0] for each in _WILD):
+    if len(sources) > 1 or (any(each in sources[0] for each in _WILD) and not Path(sources[0]).exists()):
         return "report"
     return Path(Path(sources[0]).name.removesuffix(PARTIAL)).stem or "report"
 

@@ -217,7 +217,10 @@ def open_notebook(jupyterlab: JupyterLab, browser: "Browser", request: pytest.Fi
         page.set_default_timeout(30_000)
         expect.set_options(timeout=30_000)
         page.wait_for_function(IDLE)
-        return Notebook(page)
+        notebook = Notebook(page)
+        if page.evaluate("document.body.dataset.jpThemeLight") != "true":  # JupyterLab keeps the theme that another test has chosen
+            notebook.set_theme("light")
+        return notebook
 
     yield open_
     while browser.contexts:

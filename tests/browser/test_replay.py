@@ -28,13 +28,19 @@ record = tp.open_recording("replay.parquet")
 replay = record.panel()
 replay"""
 
+KNOWN = """\
+import asyncio
+while replay.playing or round(replay.position) != 100:
+    await asyncio.sleep(0.01)
+"the kernel knows it" """
+
 
 @pytest.mark.browser
 @pytest.mark.slow
 def test_a_recording_is_played_and_scrubbed(open_notebook: "OpenNotebook") -> None:
     from playwright.sync_api import expect
 
-    notebook = open_notebook([RECORD, "replay.position = 55.0", "replay.speed, replay.playing, round(replay.position)"])
+    notebook = open_notebook([RECORD, KNOWN, "replay.position = 55.0", "replay.speed, replay.playing, round(replay.position)"])
     notebook.run()
     view = notebook.page.locator(".tinypool-live").first
     chip = view.locator("li[data-module='http-module-v1']")
@@ -53,7 +59,9 @@ def test_a_recording_is_played_and_scrubbed(open_notebook: "OpenNotebook") -> No
     expect(view.get_by_role("button", name="Play")).to_be_visible()  # it came to its end
     notebook.command("notebook:move-cursor-down")  # what was clicked had selected the first cell
     notebook.run()
+    expect(notebook.cell(1).locator(".jp-OutputArea")).to_contain_text("the kernel knows it")
+    notebook.run()
     expect(chip).to_have_attribute("data-state", "IDLE")
     notebook.run()
-    expect(notebook.cell(2).locator(".jp-OutputArea")).to_contain_text("(600.0, False, 55)")
+    expect(notebook.cell(3).locator(".jp-OutputArea")).to_contain_text("(600.0, False, 55)")
     assert view.locator("b", has_text="v2").count() == 0

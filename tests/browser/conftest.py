@@ -137,6 +137,13 @@ class JupyterLab:
         nbformat.write(new_notebook(cells=[new_code_cell(cell) for cell in cells], metadata=kernel), self.notebooks / f"{name}.ipynb")
         return f"{self.address}/lab/tree/{name}.ipynb?reset"  # without the tabs of the tests before
 
+    def await_kernel(self) -> None:
+        """Wait until a kernel waits for what to run: a page may say so before there is one, and would then ask which one to start."""
+        deadline = time.monotonic() + 60
+        while not any(session["kernel"]["execution_state"] == "idle" for session in json.loads(self._ask("GET", "/api/sessions"))):
+            assert time.monotonic() < deadline, "no kernel came up"
+            time.sleep(0.05)
+
     def end_kernels(self) -> None:
         """Shut down every kernel, with what runs in it; one that is just starting again refuses at first."""
         deadline = time.monotonic() + 20

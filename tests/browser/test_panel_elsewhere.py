@@ -48,11 +48,12 @@ def test_notebook_7_opens_the_same_panel(jupyterlab: "JupyterLab", browser: "Bro
     jupyterlab.write("seven", [PANEL])
     page = browser.open(f"{jupyterlab.address}/notebooks/seven.ipynb")
     try:
-        expect(page.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute("data-status", "idle", timeout=30_000)
+        expect(page.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute("data-status", "idle", timeout=90_000)
+        jupyterlab.await_kernel()
         browser.errors.clear()  # Notebook 7.6 complains of itself as it starts; from here on nobody may
         page.locator(".jp-Notebook .jp-CodeCell .jp-InputPrompt").click()
         page.keyboard.press("Shift+Enter")
-        expect(page.locator(".tinypool-row[data-module='http-module-v1']")).to_have_attribute("data-state", "READY", timeout=30_000)
+        expect(page.locator(".tinypool-row[data-module='http-module-v1']")).to_have_attribute("data-state", "READY", timeout=90_000)
         page.get_by_label("Name", exact=True).fill("typed")
         page.get_by_label("Address", exact=True).fill("127.0.0.1:1")
         page.keyboard.press("Enter")

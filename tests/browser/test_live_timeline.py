@@ -111,6 +111,7 @@ def test_a_page_that_is_loaded_again_a_second_view_and_a_kernel_that_goes(open_n
     for number in (0, 1):
         handle = notebook.cell(number).locator(".tinypool-live").element_handle()
         page.wait_for_function(more, arg=handle)
+    wait_for(view, "READY")  # the last that it will hear of
     page.evaluate("void window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
     page.locator(".tinypool-live[data-status=lost]").first.wait_for()
     wait_for(view, "READY")

@@ -20,15 +20,12 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 from tinypool_nb.lab.connecting import ConnectSettings
 from tinypool_nb.lab.limits import raise_file_limit
-from tinypool_nb.lab.ports import not_to_be_had
+from tinypool_nb.lab.ports import first_free
 
-RETRY = 0.02
-"""Seconds between two rounds over ports that are taken."""
 DIALLING = 5.0
 """Seconds that a module gets to take a connection."""
 PIECE = 65_536
@@ -173,14 +170,7 @@ def bind(settings: ConnectSettings, authorization: str) -> ConnectServer:
     Raises:
         OSError: all are taken, even after `settings.patience` seconds.
     """
-    deadline = monotonic() + settings.patience
-    while True:
-        for port in settings.ports:
-            with suppress(OSError):
-                return ConnectServer(port, settings, authorization)
-        if monotonic() >= deadline:
-            raise not_to_be_had(settings.ports)
-        sleep(RETRY)
+    return first_free(settings.ports, lambda port: ConnectServer(port, settings, authorization), settings.patience)
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,11 +1,18 @@
 """Which ports the lab's servers try."""
 
 import random
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic, sleep
+from typing import TypeVar
 
 from tinypool_nb.errors import LabError
 
 PORTS = range(20_000, 32_768)
 """Below the ephemeral ports, so that no client of anybody sits on a module's port while the module is down."""
+RETRY = 0.02
+"""Seconds between two rounds over ports that are taken."""
+Served = TypeVar("Served")
 CANDIDATES = 40
 """Ports that a new server may try before it gives up."""
 
@@ -35,6 +42,30 @@ class Ports:
         if not free:
             raise LabError(f"no port is left: the modules of this lab have all of {self.allowed}; give Lab(ports=) more")
         return free
+
+
+def first_free(ports: tuple[int, ...], serve: Callable[[int], Served], patience: float) -> Served:
+    """What `serve` makes on the first of `ports` that can be bound.
+
+    Args:
+        ports: tried in their order, over and over.
+        serve: binds the port, or raises an OSError.
+        patience: seconds after which the last round is over: a port that a killed process had is free only a moment later.
+
+    Raises:
+        OSError: none could be bound.
+
+    >>> first_free((20_001, 20_002), lambda port: f"serving at {port}", patience=0.0)
+    'serving at 20001'
+    """
+    deadline = monotonic() + patience
+    while True:
+        for port in ports:
+            with suppress(OSError):
+                return serve(port)
+        if monotonic() >= deadline:
+            raise not_to_be_had(ports)
+        sleep(RETRY)
 
 
 def not_to_be_had(ports: tuple[int, ...], host: str = "127.0.0.1") -> OSError:

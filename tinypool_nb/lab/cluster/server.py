@@ -11,10 +11,9 @@ import socketserver
 import ssl
 import sys
 import threading
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic, sleep
+from time import sleep
 from typing import Any
 
 from tinypool_nb.lab.certificates import ServerIdentity
@@ -25,10 +24,8 @@ from tinypool_nb.lab.cluster.settings import ApiSecrets, ApiSettings
 from tinypool_nb.lab.cluster.store import Store
 from tinypool_nb.lab.cluster.workloads import KINDS, Workloads
 from tinypool_nb.lab.limits import raise_file_limit
-from tinypool_nb.lab.ports import not_to_be_had
+from tinypool_nb.lab.ports import first_free
 
-RETRY = 0.02
-"""Seconds between two rounds over ports that are taken."""
 FAREWELL = 0.1
 """Seconds that a graceful end leaves the watches to say that they are over."""
 
@@ -142,14 +139,7 @@ def bind(settings: ApiSettings, state: State, tls: ssl.SSLContext | None) -> Htt
     Raises:
         OSError: all are taken, even after `settings.patience` seconds.
     """
-    deadline = monotonic() + settings.patience
-    while True:
-        for port in settings.ports:
-            with suppress(OSError):
-                return HttpServer(port, state, tls)
-        if monotonic() >= deadline:
-            raise not_to_be_had(settings.ports)
-        sleep(RETRY)
+    return first_free(settings.ports, lambda port: HttpServer(port, state, tls), settings.patience)
 
 
 def tls_context(identity: ServerIdentity) -> ssl.SSLContext:

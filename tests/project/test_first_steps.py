@@ -33,6 +33,13 @@ def test_the_two_commands_stand_in_the_readme_s_first_screen() -> None:
     assert "make test" in screen
 
 
+def test_the_readme_leads_to_every_how_to_and_to_nothing_that_is_not_there() -> None:
+    linked = {link for link in re.findall(r"\]\(([^)]+)\)", (ROOT / "README.md").read_text()) if "://" not in link}
+    assert [link for link in linked if not (ROOT / link).is_file()] == []
+    pages = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tinypool_nb" / "docs" / "howto").glob("*.md")}
+    assert pages - linked == set()
+
+
 def test_every_notebook_is_part_of_every_installation() -> None:
     included = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
     names = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))

@@ -3,8 +3,9 @@
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -43,15 +44,31 @@ def is_whole(raw: str, kind: str) -> bool:
     return bool(json.loads(raw)[kind]["data"]["trace"]["events"][0]["description"] == f"{kind} created")
 
 
+def agreed(read: Callable[[], list[Change]]) -> list[Change]:
+    """What two reads in a row say alike: core works a stamp out anew at each read, and wrongly if it is interrupted in the midst of it."""
+    before = read()
+    for _ in range(20):
+        now = read()
+        if len(now) == len(before) and all(abs(one[0] - two[0]) < HALF_A_MILLISECOND for one, two in zip(before, now, strict=True)):
+            return now
+        before = now
+    raise AssertionError(f"core says something else each time: {before}")
+
+
 def channel_changes(node: int) -> list[Change]:
     """The final trace of a channel, with a state that only repeats itself left out, unless it is a further failure."""
     kept: list[Change] = []
     state = "IDLE"
-    for change in changes_of(cygrpc.channelz_get_channel(node), "channel", "Channel state change to ", " status: "):
+    for change in agreed(lambda: changes_of(cygrpc.channelz_get_channel(node), "channel", "Channel state change to ", " status: ")):
         if change[1] != state or state == "TRANSIENT_FAILURE":
             kept.append(change)
             state = change[1]
     return kept
+
+
+def subchannel_changes(node: int) -> list[Change]:
+    """The trace of a subchannel."""
+    return changes_of(cygrpc.channelz_get_subchannel(node), "subchannel", "Subchannel connectivity state changed to ", ": ")
 
 
 def nodes_of_this_process() -> dict[int, int]:
@@ -106,11 +123,7 @@ def check_against_core(pool: ClientPool, names: Iterable[str]) -> tuple[int, int
         references = json.loads(cygrpc.channelz_get_channel(nodes[number]))["channel"].get("subchannelRef", ())
         for subchannel in (int(reference["subchannelId"]) for reference in references):
             raw = cygrpc.channelz_get_subchannel(subchannel)
-            ends = [
-                change
-                for change in changes_of(raw, "subchannel", "Subchannel connectivity state changed to ", ": ")
-                if change[1] in {"READY", "TRANSIENT_FAILURE"}
-            ]
+            ends = [change for change in agreed(partial(subchannel_changes, subchannel)) if change[1] in {"READY", "TRANSIENT_FAILURE"}]
             mine = [row for row in rows if row.subchannel == subchannel]
             if not is_whole(raw, "subchannel"):  # the record has more than core still knows
                 assert len(mine) >= len(ends)

@@ -28,6 +28,8 @@ PATIENCE = 15.0
 """Seconds in which all who tell of a module's state must have agreed once, whatever it is doing meanwhile."""
 BRIEF = 5.0
 """Seconds in which threads, descriptors and channels that are on their way out must be gone."""
+M_ARENA_MAX = -8
+"""Of glibc's `malloc.h`."""
 
 
 class Views(NamedTuple):
@@ -158,6 +160,12 @@ def size(began: float) -> Size:
         open_,
         len(nodes) - open_,
     )
+
+
+def use_one_arena() -> None:
+    """Have glibc keep one heap for all threads from now on: of several each grows to its own peak, which takes an hour to look flat."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def give_back() -> None:

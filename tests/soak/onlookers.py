@@ -1,18 +1,16 @@
 """Who looks on while a soak goes on: a browser that listens to the panel, and a Prometheus that scrapes."""
 
-import threading
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import comm
 from comm.base_comm import BaseComm, CommManager
 from ipywidgets.widgets import widget
-from prometheus_client.parser import text_string_to_metric_families
-
-EVERY = 1.0
-"""Seconds between two scrapes."""
 
 
 class Browser:
@@ -50,28 +48,21 @@ def a_browser() -> Iterator[Browser]:
 
 
 class Scraper:
-    """One thread that scrapes a page of metrics and reads it, as Prometheus would."""
+    """A process that scrapes a page of metrics and reads it, as Prometheus would. What it takes is its own."""
 
     def __init__(self, url: str) -> None:
         self.scrapes = 0
         self.failures: list[str] = []
-        self._url = url
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="soak-scraper")
-        self._thread.start()
+        command = [sys.executable, str(Path(__file__).with_name("scraper.py")), url]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
 
     def stop(self) -> None:
-        """End it."""
-        self._over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._over.wait(EVERY):
-            try:
-                with urlopen(self._url, timeout=10) as answer:
-                    for _ in text_string_to_metric_families(answer.read().decode()):
-                        pass
-            except (OSError, ValueError) as failure:
-                self.failures.append(repr(failure))
-            else:
-                self.scrapes += 1
+        """End it, and hear what it did. Once more does nothing."""
+        if self._process.returncode is not None:
+            return
+        told, _ = self._process.communicate()
+        if self._process.returncode == 0:
+            done = json.loads(told)
+            self.scrapes, self.failures = done["scrapes"], done["failures"]
+        else:
+            self.failures.append(f"it ended with {self._process.returncode}")

@@ -14,7 +14,6 @@ from traitlets.config import Config
 
 import tinypool_nb as tp
 from tinypool_nb.channels.pool import ClientPool
-from tinypool_nb.channels.waiting import wait
 from tinypool_nb.lab import FlappingServer
 
 HTTP = "http-module-v1"
@@ -104,7 +103,7 @@ def test_a_fork_in_the_midst_of_a_sweep_may_still_ask_for_frames() -> None:
 def test_who_begins_to_wait_just_when_the_module_goes_is_told(verb: str) -> None:
     with ClientPool() as pool:
         pool.register(HTTP, NOBODY)
-        question = pool._ask("wait", HTTP, "READY")
+        question = pool._waiting.ask("wait", HTTP, "READY")
         closed = threading.Event()
         pool._observer.add_watcher(lambda row: closed.set() if row.state is tp.State.SHUTDOWN else None)
         if verb == "close":
@@ -113,9 +112,9 @@ def test_who_begins_to_wait_just_when_the_module_goes_is_told(verb: str) -> None
             pool.unregister(HTTP)
         assert closed.wait(5)
         began = time.monotonic()
-        sighting = wait(pool._observer, question, lambda: pool._begin(question), 5)
+        with pytest.raises(tp.PoolClosedError if verb == "close" else tp.UnknownModuleError):
+            pool._waiting.settle(question, timeout=5)
         assert time.monotonic() - began < 1, "nothing will come any more, and with timeout=None nobody would ever wake"
-        assert sighting.gone
 
 
 def test_a_gap_of_attempts_begins_before_it_ends() -> None:

@@ -20,7 +20,7 @@ from tinypool_nb.channels.placing import Placing
 from tinypool_nb.channels.pooled import PooledChannel
 from tinypool_nb.channels.prober import Prober
 from tinypool_nb.channels.recordings import Recordings
-from tinypool_nb.channels.waiting import Question, Sighting, until, wait
+from tinypool_nb.channels.waiting import Waiting
 from tinypool_nb.core import decisions
 from tinypool_nb.core.addresses import parse_address
 from tinypool_nb.core.decisions import Close, Command, Reconnect, ReconnectLost, Register, Tell, Unregister
@@ -36,7 +36,7 @@ from tinypool_nb.core.states import State
 from tinypool_nb.core.subchannels import Found
 from tinypool_nb.core.telling import told_pool
 from tinypool_nb.discovery.discoveries import Discoveries
-from tinypool_nb.errors import ForkedPoolError, OptionsError, PoolClosedError, WaitTimeoutError
+from tinypool_nb.errors import ForkedPoolError, OptionsError, PoolClosedError
 from tinypool_nb.journal.cases import hanging_up
 from tinypool_nb.journal.follower import Follower
 from tinypool_nb.journal.journal import Journal
@@ -92,6 +92,7 @@ class ClientPool:
         self._prober = Prober(self._observer, self.journal.clock, _weakly(self._reconnect_lost))
         self._modules = Modules(self._observer, self._current, self.journal.clock, self._calls, self._prober)
         self._faces = self._modules.faces
+        self._waiting = Waiting(self._modules, self._observer, self._current, self.journal.clock)
         self._sender = Sender(self._modules, self._observer.catch_up_with, self._operations.add)
         self.follower = Follower(self.journal)
         self.follower.add(log_transitions)
@@ -327,13 +328,13 @@ class ClientPool:
             WaitTimeoutError: not within `timeout` seconds; it carries the state and the last failure.
             UnknownModuleError: there is no such module, or it was unregistered meanwhile.
         """
-        question = self._ask("wait", name, state)
-        self._judge(wait(self._observer, question, lambda: self._begin(question), timeout), question, timeout)
+        self._check_usable("wait")
+        self._waiting.wait(name, state, timeout)
 
     async def until(self, name: str | ModuleKey, state: State | str = State.READY, timeout: float | None = None) -> None:
         """As `wait`, for `await`: the notebook's buttons and other coroutines go on meanwhile."""
-        question = self._ask("until", name, state)
-        self._judge(await until(self._observer, question, lambda: self._begin(question), timeout), question, timeout)
+        self._check_usable("until")
+        await self._waiting.until(name, state, timeout)
 
     def serve_metrics(self, port: int = 9464, address: str = "127.0.0.1") -> "MetricsServer":
         """Let Prometheus scrape this pool over HTTP, until the server or the pool is closed. Each call opens one more server.
@@ -634,42 +635,6 @@ class ClientPool:
         self.journal.mark(text, kind=MarkKind.ACTION, key=channel.key)
         log.info("%s", one_line(f"{channel.key}: {text}"))
 
-    def _ask(self, verb: str, name: str | ModuleKey, state: State | str) -> Question:
-        self._check_open(verb)
-        key, wanted = self._modules.need(name), _state(state)
-        watched = self._modules.channel(key)
-        if watched is None:  # it was unregistered in between
-            raise unknown(self._modules.keys(), name)
-        return Question(
-            key,
-            wanted,
-            watched.identity.number,
-            lambda: self._state_now(key) is wanted,
-            lambda: self._modules.channel(key) is not None,
-            lambda: self._state_now(key, connect=True),
-            self.journal.clock.now(),
-        )
-
-    def _begin(self, question: Question) -> bool:
-        """Whether the module is in the state that is asked for, and the observer knows it; an idle one is asked to connect."""
-        now = self._state_now(question.key, connect=question.wanted is State.READY)
-        return now is question.wanted and self._current.get(str(question.key)) is now
-
-    def _state_now(self, key: ModuleKey, *, connect: bool = False) -> State:
-        watched = self._modules.channel(key)
-        return State.SHUTDOWN if watched is None else watched.look(connect=connect)
-
-    def _judge(self, sighting: Sighting, question: Question, timeout: float | None) -> None:
-        if sighting.came:
-            return
-        if self.is_closed:
-            raise PoolClosedError("wait")
-        watched = self._modules.channel(question.key)
-        if sighting.gone or watched is None:
-            raise unknown(self._modules.keys(), question.key)
-        reason = sighting.reason or watched.last_reason
-        raise WaitTimeoutError(str(question.key), question.wanted, timeout or 0.0, self._state_now(question.key), reason)
-
     def _check_open(self, verb: str) -> None:
         self._check_usable(verb)
         if self.is_closed:
@@ -680,13 +645,6 @@ class ClientPool:
             raise ForkedPoolError(self._pid, os.getpid())
         if self.is_closed and verb in {"health_check", "start_health_checks"}:
             raise PoolClosedError(verb)
-
-
-def _state(state: State | str) -> State:
-    try:
-        return State(state)
-    except ValueError:
-        raise OptionsError("state", state, f"one of {', '.join(State)}") from None
 
 
 def _weakly(method: Callable[Asked, object]) -> Callable[Asked, None]:

@@ -230,6 +230,23 @@ def test_one_path_is_recorded_to_once(tmp_path: Path) -> None:
     follower.close()
 
 
+def test_a_file_that_came_meanwhile_is_not_overwritten(story: Story, tmp_path: Path) -> None:
+    journal = Journal()
+    follower = Follower(journal)
+    recorder = recorder_of(journal, follower, tmp_path / "a.parquet")
+    for event in story(500):
+        journal.append(event)
+    (tmp_path / "a.parquet").write_text("somebody else's")
+    status = recorder.close()
+    assert (status.state, status.missed) == ("stopped", 0)
+    assert status.error == "cannot record to 'a.parquet': there is such a file by now; save what opens as a.parquet.partial to another path"
+    assert (tmp_path / "a.parquet").read_text() == "somebody else's"
+    opened = load(tmp_path / "a.parquet.partial").journal
+    assert opened.totals().numbers.tolist() == journal.totals().numbers.tolist()
+    assert opened.position().transitions == journal.position().transitions
+    follower.close()
+
+
 def test_what_cannot_be_written_is_told_at_the_door(tmp_path: Path) -> None:
     journal = Journal()
     with pytest.raises(FileNotFoundError):

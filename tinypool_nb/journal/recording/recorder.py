@@ -137,6 +137,7 @@ class Recorder:
         self._details = details
         self._resources = resources
         self._every = every
+        self._replace = replace
         self._pid = os.getpid()
         self._position: Position = START
         self._channels = Dictionary()
@@ -345,6 +346,9 @@ class Recorder:
             yield modules
             yield resources_group(tuple(self._resources()))
 
+        if self.path.exists() and not self._replace:  # it came while this was recorded, so it is somebody else's
+            advice = f"save what opens as {self._folder.name} to another path"
+            raise RecordingPathError(self.path.name, "there is such a file by now", advice)
         header = self._header(self._position, self._written, whole=True, saved_at=saved_at)
         size = write_file(self.path, all_groups(), header, within=self._folder)
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -360,6 +364,8 @@ class Recorder:
         why = f"{type(error).__name__}: {shown(str(error), most=200)}"
         if isinstance(error, OSError) and error.strerror:
             why = error.strerror
+        elif isinstance(error, RecordingPathError):
+            why = str(error)
         self._change(state="stopped", error=why)
         log.error("the recording %s stopped: %s; what was written opens as partial", self.path.name, why)
         self._journal.mark(f"the recording {self.path.name} stopped: {why}", kind=MarkKind.RECORD)

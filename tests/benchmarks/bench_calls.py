@@ -9,6 +9,7 @@ from timeit import repeat
 
 import grpc
 
+from tests.ports import bound
 from tinypool_nb.channels.calls import CallLog
 from tinypool_nb.channels.opening import open_channel
 from tinypool_nb.channels.pool import ClientPool
@@ -34,7 +35,7 @@ def figures() -> Iterator[Row]:
     server = grpc.server(ThreadPoolExecutor(4))
     echo: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(lambda request, _context: request)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench.Calls", {"Echo": echo}),))
-    port = server.add_insecure_port(f"127.0.0.1:{random.randrange(20000, 32768)}")
+    port = bound(server)
     server.start()
     bare = open_channel(f"ipv4:127.0.0.1:{port}", 900_001, PoolOptions())
     pooled = PooledChannel(IDENTITY, bare)

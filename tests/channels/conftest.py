@@ -1,6 +1,5 @@
 """Real gRPC servers on loopback for the tests of the channels room: every kind of call, and calls that wait to be let go."""
 
-import random
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.ports import bound, listening
 from tinypool_nb.channels.environment import prepare
 
 prepare()
@@ -17,7 +17,6 @@ prepare()
 import grpc  # noqa: E402  gRPC reads the environment while it loads
 
 SERVICE = "echo"
-PORTS = range(20000, 32768)
 """Below the ephemeral ports, else a client's own port may be one of ours."""
 
 
@@ -43,7 +42,7 @@ class EchoServer:
             "Both": grpc.stream_stream_rpc_method_handler(self._both),
         }
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-        self.port = self._listen()
+        self.port = bound(self._server)
         self.name = str(self.port).encode()
         self.target = f"ipv4:127.0.0.1:{self.port}"
         self._server.start()
@@ -52,14 +51,6 @@ class EchoServer:
         self.gate.set()
         self._server.stop(None).wait()
         self._threads.shutdown(wait=True)
-
-    def _listen(self) -> int:
-        for port in random.sample(PORTS, 50):
-            try:
-                return self._server.add_insecure_port(f"127.0.0.1:{port}")
-            except RuntimeError:
-                continue
-        raise AssertionError("no free port")
 
     def _unary(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         self.metadata = [(item[0], item[1]) for item in context.invocation_metadata()]
@@ -103,13 +94,8 @@ def listen() -> Iterator[Callable[..., socket.socket]]:
     opened: list[socket.socket] = []
 
     def open_(port: int | None = None) -> socket.socket:
-        for candidate in random.sample(PORTS, 50) if port is None else [port]:
-            try:
-                opened.append(socket.create_server(("127.0.0.1", candidate)))
-            except OSError:
-                continue
-            return opened[-1]
-        raise AssertionError("no free port")
+        opened.append(listening() if port is None else socket.create_server(("127.0.0.1", port)))
+        return opened[-1]
 
     yield open_
     for listener in opened:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import tinypool_nb as tp
+from tests.ports import bound
 from tinypool_nb.channels.environment import prepare
 from tinypool_nb.core.diagnosis.causes import Cause
 from tinypool_nb.core.diagnosis.findings import Finding
@@ -254,7 +255,7 @@ def test_a_killed_a_frozen_and_a_stopped_module(pool: Pool, lab: Lab) -> None:
     assert Cause.DRAINED in causes(pool, "leaving")
 
 
-def grpc_server(port_of: Callable[..., socket.socket], options: list[tuple[str, int]]) -> tuple[grpc.Server, str]:
+def grpc_server(options: list[tuple[str, int]]) -> tuple[grpc.Server, str]:
     server = grpc.server(ThreadPoolExecutor(4), options=options)
 
     def wait(request: bytes, _: object) -> bytes:
@@ -263,19 +264,16 @@ def grpc_server(port_of: Callable[..., socket.socket], options: list[tuple[str, 
 
     handlers: dict[str, Any] = {"Wait": grpc.unary_unary_rpc_method_handler(wait)}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test", handlers),))
-    listener = port_of()
-    address = f"127.0.0.1:{listener.getsockname()[1]}"
-    listener.close()
-    server.add_insecure_port(address)
+    address = f"127.0.0.1:{bound(server)}"
     server.start()
     return server, address
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("balancing", ["pick_first", "round_robin"])
-def test_connections_that_reach_their_age_are_recycled(pool: Pool, listen: Callable[..., socket.socket], balancing: Any) -> None:
+def test_connections_that_reach_their_age_are_recycled(pool: Pool, balancing: Any) -> None:
     ages = [("grpc.max_connection_age_ms", 700), ("grpc.max_connection_age_grace_ms", 300)]
-    server, address = grpc_server(listen, ages)
+    server, address = grpc_server(ages)
     pool.register("http-module-v1", address, options=replace(OPTIONS, load_balancing=balancing))
     call = pool["http-module-v1"].unary_unary("/test/Wait")
     until = time.monotonic() + 4
@@ -291,9 +289,9 @@ def test_connections_that_reach_their_age_are_recycled(pool: Pool, listen: Calla
 
 
 @pytest.mark.slow
-def test_too_many_pings(pool: Pool, listen: Callable[..., socket.socket]) -> None:
+def test_too_many_pings(pool: Pool) -> None:
     strict = [("grpc.http2.min_ping_interval_without_data_ms", 60_000), ("grpc.keepalive_permit_without_calls", 0)]
-    server, address = grpc_server(listen, [*strict, ("grpc.http2.max_ping_strikes", 1)])
+    server, address = grpc_server([*strict, ("grpc.http2.max_ping_strikes", 1)])
     often = replace(OPTIONS, load_balancing="round_robin", keepalive=tp.Keepalive(time=1.0, timeout=1.0))
     pool.register("http-module-v1", address, options=often)
     pool.wait("http-module-v1", timeout=5)

@@ -8,11 +8,13 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
 import pytest
 
+from tests.ports import bound
 from tinypool_nb import errors
 from tinypool_nb.channels.pool import ClientPool
 from tinypool_nb.core.codes import Code
@@ -212,15 +214,10 @@ class OnlySend(module_pb2_grpc.ModuleServiceServicer):
 
 
 def test_a_module_that_serves_the_other_form_only_says_which(pool: ClientPool) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
-    from tinypool_nb.lab.ports import Ports
-
     threads = ThreadPoolExecutor(2)
     server = grpc.server(threads)
     module_pb2_grpc.add_ModuleServiceServicer_to_server(OnlySend(), server)
-    port = Ports().draw()[0]
-    server.add_insecure_port(f"127.0.0.1:{port}")
+    port = bound(server)
     server.start()
     try:
         pool.register("docs-form", f"127.0.0.1:{port}")

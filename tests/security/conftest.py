@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.ports import bound
 from tests.security.corpus import ALL
 from tinypool_nb.channels.environment import prepare
 
@@ -18,7 +19,6 @@ from tinypool_nb.core.events import Attempt, Call, ChannelIdentity, Evidence, Ma
 from tinypool_nb.core.keys import ModuleKey  # noqa: E402
 from tinypool_nb.core.states import State  # noqa: E402
 from tinypool_nb.journal.journal import Journal  # noqa: E402
-from tinypool_nb.lab.ports import PORTS, Ports  # noqa: E402
 
 SECOND = 1_000_000_000
 OBEYED = re.compile(
@@ -68,14 +68,7 @@ def liar() -> Iterator[str]:
         server = grpc.server(threads, options=[("grpc.so_reuseport", 0)])
         handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {"Lie": grpc.unary_unary_rpc_method_handler(lie)}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("liar", handlers),))
-        port = next(port for port in Ports(PORTS).draw() if _taken(server, port))
+        port = bound(server)
         server.start()
         yield f"127.0.0.1:{port}"
         server.stop(None).wait()
-
-
-def _taken(server: grpc.Server, port: int) -> bool:
-    try:
-        return server.add_insecure_port(f"127.0.0.1:{port}") == port
-    except RuntimeError:
-        return False

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from tinypool_nb.errors import SharedChannelError as SharedChannelError
     from tinypool_nb.errors import TinypoolError as TinypoolError
     from tinypool_nb.errors import UnavailableError as UnavailableError
+    from tinypool_nb.errors import UnknownArgumentError as UnknownArgumentError
     from tinypool_nb.errors import UnknownModuleError as UnknownModuleError
     from tinypool_nb.errors import WaitTimeoutError as WaitTimeoutError
     from tinypool_nb.errors import WireFormError as WireFormError
@@ -118,6 +119,7 @@ _HOMES = {
     "TinypoolError": "tinypool_nb.errors",
     "Tls": "tinypool_nb.core.tls",
     "UnavailableError": "tinypool_nb.errors",
+    "UnknownArgumentError": "tinypool_nb.errors",
     "UnknownModuleError": "tinypool_nb.errors",
     "WaitTimeoutError": "tinypool_nb.errors",
     "WireFormError": "tinypool_nb.errors",
@@ -178,6 +180,7 @@ __all__ = [
     "TinypoolError",
     "Tls",
     "UnavailableError",
+    "UnknownArgumentError",
     "UnknownModuleError",
     "WaitTimeoutError",
     "WireFormError",

@@ -40,6 +40,15 @@ class OptionsError(TinypoolError, ValueError):
         self.rule = rule
 
 
+class UnknownArgumentError(TinypoolError, TypeError):
+    """There is no argument of that name. The message says which one was meant, or which there are."""
+
+    def __init__(self, what: str, name: str, hint: str) -> None:
+        super().__init__(f"{what} has no argument {shown(name)}; {hint}")
+        self.name = name
+        self.hint = hint
+
+
 class UnknownModuleError(TinypoolError, KeyError):
     """No module of that name is registered. Register it, or pick one of the near names."""
 

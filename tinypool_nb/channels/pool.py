@@ -4,6 +4,7 @@ import logging
 import os
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self
 
@@ -28,6 +29,7 @@ from tinypool_nb.core.discovering import Known
 from tinypool_nb.core.events import MarkKind, Observation
 from tinypool_nb.core.failures import Wire
 from tinypool_nb.core.folding import CALLS, FAILED_CALLS
+from tinypool_nb.core.hints import hinting
 from tinypool_nb.core.keys import ModuleKey, parse_key, unknown
 from tinypool_nb.core.options import PoolOptions
 from tinypool_nb.core.plain import on_one_line, one_line
@@ -58,6 +60,7 @@ FEW = 32
 """Modules that `health` asks one by one, which takes 16 us."""
 
 
+@hinting(settings=(field.name for field in fields(PoolOptions)))
 class ClientPool:
     """One gRPC connection for each module, shared by all who call it. Thread-safe.
 

@@ -6,6 +6,7 @@ They are mapped to gRPC's channel arguments in one place, `tinypool_nb.channels.
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, get_args
 
+from tinypool_nb.core.hints import hinting
 from tinypool_nb.core.proxies import Proxy, parse_proxy
 from tinypool_nb.core.tls import THROUGH, Tls, Transport, public
 from tinypool_nb.errors import OptionsError
@@ -14,6 +15,7 @@ LoadBalancing = Literal["pick_first", "round_robin"]
 DAY = 86_400.0
 
 
+@hinting()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keepalive:
     """When a connection is asked whether it still lives (HTTP/2 PING; gRFC A8).
@@ -38,6 +40,7 @@ class Keepalive:
         _flag("Keepalive.without_calls", self.without_calls)
 
 
+@hinting()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backoff:
     """How long gRPC waits between two attempts (grpc/grpc `doc/connection-backoff.md`).
@@ -63,6 +66,7 @@ class Backoff:
             raise OptionsError("Backoff.maximum", self.maximum, f"at least Backoff.initial, which is {self.initial:g} s")
 
 
+@hinting()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolOptions:
     """All settings of a pool.

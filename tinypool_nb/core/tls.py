@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Protocol
 
+from tinypool_nb.core.hints import hinting
 from tinypool_nb.errors import OptionsError
 
 
@@ -43,6 +44,7 @@ _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?")
 _DASHES = "-----"
 
 
+@hinting()
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Tls:
     """TLS for a pool or a module: `tp.PoolOptions(tls=tp.Tls(...))`. Without it a connection is plaintext.

@@ -9,6 +9,7 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
 from tinypool_nb.core.addresses import parse_address
+from tinypool_nb.core.hints import hinting
 from tinypool_nb.core.keys import parse_key
 from tinypool_nb.errors import AddressError, LabError, OptionsError, shown
 from tinypool_nb.lab.actions import Action, announce
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tinypool_nb.lab.connecting import ConnectProxy
 
 
+@hinting()
 class Lab:
     """Real gRPC servers on 127.0.0.1, each in a process of its own, to kill, freeze and restart.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
+from dataclasses import fields
 from itertools import count
 from typing import TYPE_CHECKING, Literal, Self, overload
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from tinypool_nb.channels.pool import ClientPool
 from tinypool_nb.core.events import MarkKind
+from tinypool_nb.core.hints import hinting
 from tinypool_nb.core.keys import ModuleKey, need_key
 from tinypool_nb.core.options import Backoff, PoolOptions, check_period
 from tinypool_nb.errors import OptionsError
@@ -37,6 +39,7 @@ _pools: weakref.WeakValueDictionary[int, Pool] = weakref.WeakValueDictionary()
 _serials = count(1)
 
 
+@hinting(settings=(field.name for field in fields(PoolOptions)))
 class Pool(ClientPool, Record):
     """One gRPC connection for each module, and the record of all that becomes of it.
 

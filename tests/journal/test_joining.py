@@ -144,6 +144,32 @@ def test_a_range_has_what_happened_in_it_and_what_was_before(tmp_path: Path) -> 
         load(tmp_path / "a.parquet", span=Span(end=4 * SECOND))
 
 
+def test_a_range_knows_what_was_quiet_before_the_oldest_row_that_is_left(tmp_path: Path) -> None:
+    """The first row of the range says what was before it, and the ledger at the end what did nothing since."""
+    journal = Journal(history=100, clock=Clock(1_000 * SECOND, lambda: 0))
+    quiet, lost, gone, busy, new = (channel_of(name, number) for number, name in enumerate(("quiet", "lost", "gone", "busy", "new"), 1))
+    for channel in (quiet, lost, gone):
+        journal.append(Transition(5 * SECOND, channel, None, READY, "", Evidence.SEEN))
+    journal.append(Transition(6 * SECOND, gone, READY, SHUTDOWN, "", Evidence.SEEN))
+    for second in range(10, 510):
+        journal.append(Transition(second * SECOND, busy, (IDLE, READY)[second % 2], (READY, IDLE)[second % 2], "", Evidence.SEEN))
+    journal.append(Transition(520 * SECOND, lost, READY, IDLE, "a peer that went", Evidence.SEEN))
+    journal.append(Transition(530 * SECOND, new, None, IDLE, "", Evidence.SEEN))
+    save(journal, tmp_path / "a.parquet")
+    assert sorted(told(load(tmp_path / "a.parquet", span=Span(508 * SECOND, 600 * SECOND)).journal)) == [
+        ("busy", 508, "IDLE", "inferred"),
+        ("busy", 508, "READY", "seen"),
+        ("busy", 509, "IDLE", "seen"),
+        ("lost", 508, "READY", "inferred"),
+        ("lost", 520, "IDLE", "seen"),
+        ("new", 530, "IDLE", "seen"),
+        ("quiet", 508, "READY", "inferred"),
+    ]
+    # before the oldest row that is left nobody knows in what `lost` was, but `quiet` is as it was all along
+    first = load(tmp_path / "a.parquet", span=Span(20 * SECOND, 600 * SECOND)).journal
+    assert [row for row in told(first) if row[1] == 20] == [("quiet", 20, "READY", "inferred")]
+
+
 def test_a_range_of_two_recordings_of_one_pool_is_that_of_the_later_one(tmp_path: Path) -> None:
     journal = journal_of([(10, IDLE), (12, READY), (18, CONNECTING)], end=20)
     save(journal, tmp_path / "a.parquet")

@@ -23,9 +23,10 @@ from tinypool_nb.core.refolding import refold
 from tinypool_nb.core.states import State
 from tinypool_nb.journal.journal import Batch, Journal
 from tinypool_nb.journal.kinds import transition_events
+from tinypool_nb.journal.recording.channels import Columns, state_columns
 from tinypool_nb.journal.recording.header import Header
 from tinypool_nb.journal.recording.layout import TABLES
-from tinypool_nb.journal.recording.reading import Columns, Recorded, channel_columns
+from tinypool_nb.journal.recording.reading import Recorded
 from tinypool_nb.journal.tables import Rows, Table
 
 
@@ -180,14 +181,10 @@ def _gaps(table: Table, parts: Sequence[Columns], end: int, begin: int, keys: se
     told = [(channel, state) for key, (channel, state) in states.items() if key in keys and state != State.SHUTDOWN.code]
     if not told or begin <= end:
         return []
-    columns = channel_columns(table, np.arange(len(told)), [channel for channel, _ in told])
-    columns["time"] = np.full(len(told), end, np.int64)
-    columns["previous"] = np.array([state for _, state in told], np.int8)
-    columns["state"] = np.full(len(told), -1, np.int8)
-    columns["reason"] = table.dictionaries["reason"].encode([NOT_RECORDED] * len(told))
-    columns["evidence"] = table.dictionaries["evidence"].encode([Evidence.GAP] * len(told))
-    columns["counted"] = np.ones(len(told), bool)
-    return [columns]
+    reason = table.dictionaries["reason"].encode([NOT_RECORDED])[0]
+    evidence = table.dictionaries["evidence"].encode([Evidence.GAP])[0]
+    of, previous = [channel for channel, _ in told], [state for _, state in told]
+    return [state_columns(table, np.arange(len(told)), of, time=end, previous=previous, state=-1, reason=reason, evidence=evidence)]
 
 
 def _one(parts: Sequence[Columns], *, by_time: str | None) -> Columns | None:

@@ -12,9 +12,11 @@ from tinypool_nb.core.folding import NO_TIME, Totals
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.states import State
 from tinypool_nb.core.tinymodules import TinyModule, Verdict
+from tinypool_nb.journal.recording.carrying import carried
+from tinypool_nb.journal.recording.channels import Columns, channel_columns
 from tinypool_nb.journal.recording.encoding import changes_of, codes_of, numbers_of, split_change, texts_of, times_of, totals_of
 from tinypool_nb.journal.recording.layout import ALWAYS, GROUP, KINDS, MILLISECOND, TABLES, Layout
-from tinypool_nb.journal.tables import Column, Table
+from tinypool_nb.journal.tables import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,8 +27,6 @@ MOST_ROWS = 200_000_000
 MOST_BYTES = 1 << 30
 """Bytes of a row group, unpacked: ten times what the widest one takes."""
 _EARLIEST, _LATEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
-
-Columns = dict[str, Column]
 
 
 class Span(NamedTuple):
@@ -76,15 +76,16 @@ class Recorded:
     def __init__(self, files: "Sequence[ParquetFile]", span: Span) -> None:
         import pyarrow as pa
 
-        self._groups: dict[str, list[Group]] = {kind: [] for kind in KINDS}
+        self.groups: dict[str, list[Group]] = {kind: [] for kind in KINDS}
+        """All that there are, in their order."""
         self._span = span
         for file in files:
             for kind, group in _groups(file):
-                self._groups[kind].append(group)
-        asked = {kind: [g for g in groups if kind in ALWAYS or span.may_have(g)] for kind, groups in self._groups.items()}
+                self.groups[kind].append(group)
+        asked = {kind: [g for g in groups if kind in ALWAYS or span.may_have(g)] for kind, groups in self.groups.items()}
         if sum(g.rows for groups in asked.values() for g in groups) > MOST_ROWS:
             raise ValueError(f"it has more than {MOST_ROWS:,} rows; open a range of its time: start=, end=")
-        self.sizes = {kind: sum(g.rows for g in groups) for kind, groups in self._groups.items()}
+        self.sizes = {kind: sum(g.rows for g in groups) for kind, groups in self.groups.items()}
         """How many rows of each kind there are, those outside the span included."""
         self._asked = asked
         fields = files[0].schema_arrow
@@ -116,13 +117,13 @@ class Recorded:
             within &= self._places(layout.kind) >= skip
         columns = {name: column[within] for name, column in columns.items()}
         if layout.kind == "transition" and not skip:
-            carried = self._carried(table, layout, identities)
-            columns = {name: np.concatenate((carried[name], column)) for name, column in columns.items()}
+            before = carried(self, table, identities, self._span.start)
+            columns = {name: np.concatenate((before[name], column)) for name, column in columns.items()}
         return columns
 
     def is_before(self, time: int) -> bool:
         """Whether anything in it may have happened by that time, nanoseconds; as the statistics say, so without reading it."""
-        starts = [g.start for layout in TABLES.values() for g in self._groups[layout.kind]]
+        starts = [g.start for layout in TABLES.values() for g in self.groups[layout.kind]]
         return not starts or min(starts) <= time // MILLISECOND
 
     def begin(self, *kinds: str) -> int | None:
@@ -134,9 +135,9 @@ class Recorded:
     def totals(self) -> Totals | None:
         """The ledgers of all modules at the end; None if the recording has none, since it was not closed."""
         table = self.tables["module"]
-        if not self._groups["module"]:
+        if not self.groups["module"]:
             return None
-        numbers = self._channel_numbers(table).tolist()
+        numbers = self.channel_numbers(table).tolist()
         since, losts = (times_of(table, name, missing=True).tolist() for name in ("time", "start"))
         changes, reasons, evidence = (texts_of(table.column(name), missing=True) for name in ("change", "reason", "evidence"))
         openings = [
@@ -153,7 +154,7 @@ class Recorded:
 
     def resources(self) -> list[Known]:
         """The resources that a discovery saw, as each was last known. Of a recording in parts those of the last part that has any."""
-        groups = self._groups["resource"]
+        groups = self.groups["resource"]
         if not groups:
             return []
         last = [g.read("resource") for g in groups if g.file is groups[-1].file]
@@ -161,7 +162,7 @@ class Recorded:
 
     def _places(self, kind: str) -> npt.NDArray[np.int64]:
         """Where the rows that were read stand among all of their kind."""
-        before = dict(zip(self._groups[kind], np.cumsum([0] + [g.rows for g in self._groups[kind]]).tolist(), strict=False))
+        before = dict(zip(self.groups[kind], np.cumsum([0] + [g.rows for g in self.groups[kind]]).tolist(), strict=False))
         return np.concatenate([np.empty(0, np.int64), *(before[g] + np.arange(g.rows) for g in self._asked[kind])])
 
     def _channels(self) -> list[ChannelIdentity]:
@@ -171,7 +172,7 @@ class Recorded:
         names, addresses, transports = (texts_of(table.column(name)) for name in ("module", "address", "transport"))
         return list(map(ChannelIdentity, numbers, map(ModuleKey, namespaces, names), addresses, generations, transports))
 
-    def _channel_numbers(self, table: "pa.Table") -> npt.NDArray[np.int32]:
+    def channel_numbers(self, table: "pa.Table") -> npt.NDArray[np.int32]:
         """The channel of each row, by its number in the recording.
 
         Raises:
@@ -188,7 +189,7 @@ class Recorded:
             if field.form == "time":
                 columns[field.name] = times_of(stored, field.stored, missing=field.may_miss)
             elif field.form == "channel":
-                columns |= channel_columns(table, self._channel_numbers(stored), identities)
+                columns |= channel_columns(table, self.channel_numbers(stored), identities)
             elif field.form == "change":
                 columns["previous"], columns["state"] = changes_of(stored.column(field.stored), table.dictionaries["state"])
             elif field.form == "text":
@@ -198,62 +199,6 @@ class Recorded:
         if layout.kind == "call" and any((columns[name] < 0).any() for name in ("sent", "received")):
             raise ValueError("a call has fewer than 0 bytes")
         return columns
-
-    def _carried(self, table: Table, layout: Layout, identities: Sequence[ChannelIdentity]) -> Columns:
-        """What each module was in as the span begins: a row of that moment, which is inferred from the last one before it.
-
-        Row groups are read backwards, until the state of each module is known.
-        """
-        keys = {key: number for number, key in enumerate(dict.fromkeys(channel.key for channel in self.channels))}
-        modules = np.array([keys[channel.key] for channel in self.channels], np.int64)
-        unknown = np.ones(len(keys), bool)
-        found: list[pa.Table] = []
-        for group in reversed(self._groups[layout.kind]):
-            if group.start > self._span.start // MILLISECOND or not unknown.any():
-                continue
-            rows = group.read(layout.kind)
-            before = times_of(rows, layout.fields[0].stored) < self._span.start
-            told = np.flatnonzero(before & numbers_of(rows.column("counted"), bool))
-            last = np.full(len(keys), -1, np.int64)
-            last[modules[self._channel_numbers(rows)[told]]] = told  # of equal places the last one stays
-            taken = np.flatnonzero(unknown & (last >= 0))
-            unknown[taken] = False
-            found.append(rows.take(last[taken]))
-        stored = _concatenated(found[::-1], self.tables[layout.kind])
-        columns = self._columns(stored, table, layout, identities)
-        open_ = columns["state"] != State.SHUTDOWN.code
-        columns = {name: column[open_] for name, column in columns.items()}
-        columns["time"] = np.full(len(columns["time"]), self._span.start, np.int64)
-        columns["previous"] = np.full_like(columns["previous"], -1)
-        columns["evidence"] = np.where(columns["state"] < 0, list(Evidence).index(Evidence.GAP), list(Evidence).index(Evidence.INFERRED))
-        return columns
-
-
-def channel_columns(table: Table, numbers: npt.NDArray[np.integer], channels: Sequence[ChannelIdentity]) -> Columns:
-    """The columns of a table that follow from the rows' channels, given by number."""
-    used = np.flatnonzero(np.bincount(numbers, minlength=len(channels)))
-    members = [channels[number] for number in used.tolist()]
-    codes: Columns = {
-        "channel": table.dictionaries["channel"].encode(members),
-        "namespace": table.dictionaries["namespace"].encode([channel.key.namespace for channel in members]),
-        "module": table.dictionaries["module"].encode([channel.key.name for channel in members]),
-        "address": table.dictionaries["address"].encode([channel.address for channel in members]),
-    }
-    columns: Columns = {}
-    for name, column in codes.items():
-        by_number = np.zeros(max(1, len(channels)), table.dictionaries[name].code_type)
-        by_number[used] = column
-        columns[name] = by_number[numbers]
-    generations = np.zeros(max(1, len(channels)), np.int32)
-    generations[used] = [channel.generation for channel in members]
-    columns["generation"] = generations[numbers]
-    return columns
-
-
-def _concatenated(tables: "list[pa.Table]", like: "pa.Table") -> "pa.Table":
-    import pyarrow as pa
-
-    return pa.concat_tables(tables) if tables else like.slice(0, 0)
 
 
 def _groups(file: "ParquetFile") -> Iterator[tuple[str, Group]]:

@@ -1,7 +1,11 @@
 """Every error that tinypool_nb raises on purpose: one root, one class for each thing a caller can do about it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from itertools import islice
 from typing import NamedTuple
+
+SOME = 5
+"""Names that a message lists."""
 
 
 class TinypoolError(Exception):
@@ -50,12 +54,24 @@ class UnknownArgumentError(TinypoolError, TypeError):
 
 
 class UnknownModuleError(TinypoolError, KeyError):
-    """No module of that name is registered. Register it, or pick one of the near names."""
+    """No module of that name is registered, or in the record. Register it, or pick one of the names that there are.
 
-    def __init__(self, name: object, near: Iterable[str] = ()) -> None:
+    Args:
+        name: what was asked for.
+        near: names that it may have been meant for.
+        known: those in the record, if it is a record that was asked.
+    """
+
+    def __init__(self, name: object, near: Iterable[str] = (), known: Collection[str] | None = None) -> None:
         near = tuple(near)
-        advice = f"did you mean {' or '.join(shown(n) for n in near)}?" if near else "register it first: pool.register(name, address)"
-        super().__init__(f"no module {shown(name)} is registered; {advice}")
+        if near:
+            advice = f"did you mean {' or '.join(shown(n) for n in near)}?"
+        elif known is None:
+            advice = "register it first: pool.register(name, address)"
+        else:
+            more = f" and {len(known) - SOME} more" if len(known) > SOME else ""
+            advice = f"it has {', '.join(shown(one) for one in islice(known, SOME)) or 'none'}{more}"
+        super().__init__(f"no module {shown(name)} is {'registered' if known is None else 'in the record'}; {advice}")
         self.name = name
         self.near = near
 

@@ -1,10 +1,14 @@
 """Every exercise accepts what is right, and says to a typical wrong answer what to look at; hints come in steps."""
 
 import json
+import math
 import re
 from collections.abc import Iterator
+from fractions import Fraction
 from html import unescape
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import tinypool_nb as tp
@@ -46,6 +50,43 @@ def test_a_typical_wrong_answer_is_told_what_to_look_at(wrong: Wrong) -> None:
     assert said.title == "Look again"
     assert wrong.told in said.text
     assert "wrong" not in said.text.lower()
+
+
+ODD = [
+    None,
+    object(),
+    b"",
+    {},
+    [],
+    (),
+    {1: 2},
+    "",
+    "…",
+    math.nan,
+    10**400,
+    1j,
+    np.float64(7e7),
+    np.array([1, 2]),
+    np.array("x"),
+    pd.DataFrame(),
+    pd.NA,
+    tp,
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: type(odd).__name__)
+@pytest.mark.parametrize("number", EXERCISES)
+def test_whatever_is_handed_in_is_told_what_is_asked_for(number: str, odd: object) -> None:
+    said = tp.course.check(number, odd)
+    assert said.title == "Look again"
+    assert len(said.text) > 20
+
+
+@pytest.mark.parametrize(
+    ("number", "answer"), [("02.3", np.int64(1)), ("06.2", np.int32(3)), ("06.2", np.float64(3)), ("03.3", Fraction(144))]
+)
+def test_a_number_may_come_from_a_frame(number: str, answer: object) -> None:
+    assert tp.course.check(number, answer).right
 
 
 def test_every_exercise_has_a_solution_a_typical_mistake_and_hints() -> None:

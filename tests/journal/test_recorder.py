@@ -85,13 +85,13 @@ def test_what_is_not_closed_opens_as_partial_and_can_be_saved(story: Story, tmp_
     with recorder_of(journal, follower, path) as recorder:
         write_parts(recorder, journal, events, MERGED + 5)
         opened = load(path)
-        assert opened.details["partial"] == "a: not closed"
+        assert opened.details["partial"] == "a: was still going on"
         assert_alike(journal, opened.journal, but_marks=True)
-        assert list(opened.journal.since().marks.values("text"))[-1] == "the recording ends here: it was not closed"
+        assert list(opened.journal.since().marks.values("text"))[-1] == "the recording ends here: it went on when it was opened"
         assert load(parts_folder(path)).journal.position() == opened.journal.position()
         assert "recordings" not in load(tmp_path / "*").details, "the folder and what it becomes are one"
         save(opened.journal, tmp_path / "b.parquet", details=opened.details)
-        assert load(tmp_path / "b.parquet").details["partial"] == "a: not closed"
+        assert load(tmp_path / "b.parquet").details["partial"] == "a: was still going on"
     follower.close()
 
 
@@ -314,7 +314,7 @@ def test_a_recording_that_was_to_replace_another_one_is_opened_in_its_place(tmp_
             threading.Event().wait(0.005)
         opened = load(recorder.path)  # as after a kill
         assert next(iter(opened.journal.since().marks.values("text"))) == "anew"
-        assert opened.details["partial"] == "a: not closed"
+        assert opened.details["partial"] == "a: was still going on"
         shutil.copytree(parts_folder(recorder.path), tmp_path / "kept")
     follower.close()
     (tmp_path / "kept").rename(parts_folder(recorder.path))  # as if it had been killed before it removed them

@@ -167,7 +167,7 @@ def test_a_range_of_a_recording_is_opened(incident: Path) -> None:
     record = tp.open_recording(incident, start=ready, end=str(ready + pd.Timedelta(milliseconds=1)))
     assert "READY" in set(record.transitions().state)
     assert "IDLE" not in set(record.transitions()[lambda frame: frame.evidence == "seen"].state)
-    for start, end in (("soon", None), (5, None), ("2026-01-02", "2026-01-01")):
+    for start, end in (("soon", None), (5, None), ("", None), (pd.NaT, None), ("12:32:57", None), ("2026-01-02", "2026-01-01")):
         with pytest.raises(tp.OptionsError, match="start="):
             tp.open_recording(incident, start=start, end=end)  # type: ignore[arg-type]
 

@@ -47,14 +47,14 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Tell it."""
-    from tinypool_nb.core.keys import need_key
+    from tinypool_nb.core.keys import recorded_key
     from tinypool_nb.notebook.record import open_recording
 
     speed = (1.0 if sys.stdout.isatty() else 0.0) if options.speed is None else options.speed
     if speed:
         check_period("--speed", speed)
     record = open_recording(options.recordings, start=options.start, end=options.end)
-    chosen = None if options.module is None else {str(need_key(record.known(), name)) for name in options.module}
+    chosen = None if options.module is None else {str(recorded_key(record.known(), name)) for name in options.module}
     if record.partial:
         tell_aside(f"partial: {one_line(record.partial)}")
     if speed:

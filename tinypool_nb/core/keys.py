@@ -93,6 +93,15 @@ def need_key(keys: Iterable[ModuleKey], asked: object) -> ModuleKey:
     return key
 
 
+def recorded_key(keys: Iterable[ModuleKey], asked: object) -> ModuleKey:
+    """As `need_key`, of a record's modules: the error names those that it has."""
+    keys = tuple(keys)
+    try:
+        return need_key(keys, asked)
+    except UnknownModuleError as error:
+        raise UnknownModuleError(asked, error.near, [str(key) for key in keys]) from None
+
+
 def unknown(keys: Iterable[ModuleKey], asked: object) -> UnknownModuleError:
     """The error for a name that none of `keys` has, with up to three near names.
 

@@ -1,9 +1,7 @@
 """The exercises of notebook 06: many servers behind one name."""
 
-from collections.abc import Iterable
-
 from tinypool_nb.core.states import State
-from tinypool_nb.course.exercises import Exercise, Judgement, choice, look, number, right, several, state
+from tinypool_nb.course.exercises import Exercise, Judgement, choice, listed, look, number, right, several, state
 from tinypool_nb.errors import shown
 
 ADDED = "mail-3"
@@ -12,9 +10,10 @@ ADDED = "mail-3"
 
 def _answered(answer: object) -> Judgement:
     """Judge which servers answered."""
-    if isinstance(answer, str) or not isinstance(answer, Iterable):
+    given = listed(answer)
+    if given is None:
         return look(f"who answered is asked for, as it stood in the cell, and this is {shown(answer)}.")
-    names = sorted(map(str, answer))
+    names = sorted(map(str, given))
     if ADDED in names:
         return right(f"{', '.join(names)} answer: the fresh channel asked DNS anew, and connected to all that it was told.")
     return look(

@@ -1,9 +1,9 @@
 """The exercises of notebook 07: five broken modules to diagnose."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from tinypool_nb.core.states import State
-from tinypool_nb.course.exercises import Exercise, Judgement, choice, look, right, several
+from tinypool_nb.course.exercises import Exercise, Judgement, choice, listed, look, right, several
 from tinypool_nb.course.ward import PATIENTS
 from tinypool_nb.errors import shown
 
@@ -29,9 +29,10 @@ def _patient(number: str, name: str, diagnosis: str, said: str, *hints: str) -> 
 
 
 def _by_themselves(answer: object) -> Judgement:
-    if isinstance(answer, str) or not isinstance(answer, Iterable):
+    given = listed(answer)
+    if given is None:
         return look(f'a list of names is asked for, such as ["cart-v1"], and this is {shown(answer)}.')
-    names = {str(name) for name in answer}
+    names = {str(name) for name in given}
     unknown = sorted(names - set(PATIENTS))
     if unknown:
         return look(f"{', '.join(map(shown, unknown))} is none of the five: {', '.join(PATIENTS)}.")

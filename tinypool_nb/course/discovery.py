@@ -1,22 +1,17 @@
 """The exercises of notebook 05: finding the modules."""
 
-from typing import Any
-
-from tinypool_nb.course.exercises import Exercise, Judgement, choice, look, right, several
+from tinypool_nb.course.exercises import Exercise, Judgement, choice, look, right, rows_of, several
 
 MADE = "mail-module-v1"
 """The resource that is made by hand."""
 
 
-def _made(modules: Any) -> Judgement:
+def _made(modules: object) -> Judgement:
     """Judge a frame of the discovered modules."""
-    try:
-        rows = {
-            name: (str(state), str(reason))
-            for name, state, reason in zip(modules["module"], modules["state"], modules["reason"], strict=True)
-        }
-    except (AttributeError, KeyError, TypeError):
+    found = rows_of(modules, "module", "state", "reason")
+    if found is None:
         return look('the frame pool.modules() is asked for, as it stood in the cell: tp.course.check("05.4", pool.modules())')
+    rows = {str(name): (str(state), str(reason)) for name, state, reason in found}
     if MADE not in rows:
         return look(
             f"the cluster tells of {', '.join(sorted(rows)) or 'nothing'}, and of no {MADE}. Which verb made queue-module-v1 above?"

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from numbers import Real
+from typing import Any, NamedTuple
 
 from tinypool_nb.core.states import STATES, State
 from tinypool_nb.errors import shown
@@ -86,12 +87,13 @@ def number(
     """
 
     def judge(answer: object) -> Judgement:
-        if isinstance(answer, bool) or not isinstance(answer, int | float) or not math.isfinite(answer):
+        given = _number(answer)
+        if given is None:
             return look(f"a number of {unit} is asked for, and this is {shown(answer)}.")
-        if math.isclose(answer, expected, rel_tol=within):
+        if math.isclose(given, expected, rel_tol=within):
             return right(said)
         for wrong, why in near.items():
-            if math.isclose(answer, wrong, rel_tol=within):
+            if math.isclose(given, wrong, rel_tol=within):
                 return look(why)
         return look(otherwise)
 
@@ -129,14 +131,44 @@ def several(exercises: Iterable[Exercise]) -> Mapping[str, Exercise]:
     return {exercise.number: exercise for exercise in exercises}
 
 
+def rows_of(answer: Any, *names: str) -> list[tuple[Any, ...]] | None:
+    """The rows of these columns of a frame, or None if it is no frame that has them."""
+    columns = getattr(answer, "columns", ())
+    if not isinstance(columns, Iterable) or not set(names) <= set(columns):
+        return None
+    return list(zip(*(answer[name] for name in names), strict=True))
+
+
+def listed(answer: object) -> list[Any] | None:
+    """What an answer lists, or None if it lists nothing."""
+    if isinstance(answer, str) or not isinstance(answer, Iterable):
+        return None
+    try:
+        return list(answer)
+    except TypeError:  # an array of no dimension
+        return None
+
+
+def _number(answer: object) -> float | None:
+    """The finite number that an answer is, be it of numpy, or None."""
+    if isinstance(answer, bool) or not isinstance(answer, Real):
+        return None
+    try:
+        number = float(answer)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
 def _plain(word: str) -> str:
     return word.strip().casefold().replace(" ", "_")
 
 
 def _states(answer: object) -> list[State] | None:
-    if isinstance(answer, str) or not isinstance(answer, Iterable):
+    given = listed(answer)
+    if given is None:
         return None
     try:
-        return [State(_plain(str(each)).upper()) for each in answer]
+        return [State(_plain(str(each)).upper()) for each in given]
     except ValueError:
         return None

@@ -1,11 +1,11 @@
 """The exercises of notebook 03: reconnection and backoff."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from tinypool_nb.core.backoff import JITTER, MULTIPLIER, rung, within
 from tinypool_nb.core.options import Backoff
-from tinypool_nb.course.exercises import Exercise, Judgement, choice, look, number, right, several
+from tinypool_nb.course.exercises import Exercise, Judgement, choice, listed, look, number, right, several
 from tinypool_nb.errors import shown
 
 QUICK = Backoff(initial=0.5, maximum=4.0)
@@ -17,9 +17,10 @@ _LEAST_WAITS = 3
 
 def _waits(answer: object) -> Judgement:
     """Judge the waits between the attempts of a module with the settings QUICK."""
+    given = listed(answer)
     try:
-        waits = [float(wait) for wait in answer] if isinstance(answer, Iterable) and not isinstance(answer, str) else None
-    except (TypeError, ValueError):
+        waits = None if given is None else [float(wait) for wait in given]
+    except (TypeError, ValueError, OverflowError):
         waits = None
     if waits is None:
         return look(f"a list or a column of numbers is asked for, in seconds, and this is {shown(answer)}; .dt.total_seconds() makes some.")

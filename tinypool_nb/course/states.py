@@ -1,18 +1,15 @@
 """The exercises of notebook 02: the five states, lazy connection, sharing."""
 
-from typing import Any
-
 from tinypool_nb.core.states import State
-from tinypool_nb.course.exercises import Exercise, Judgement, choice, look, number, path, right, several, state
+from tinypool_nb.course.exercises import Exercise, Judgement, choice, look, number, path, right, rows_of, several, state
 
 IDLE, CONNECTING, READY, FAILURE, SHUTDOWN = State
 
 
-def _brought_back(transitions: Any) -> Judgement:
+def _brought_back(transitions: object) -> Judgement:
     """Judge a frame of the transitions since the module served again."""
-    try:
-        rows = list(zip(transitions["state"].astype(str), transitions["generation"], strict=True))
-    except (AttributeError, KeyError, TypeError):
+    rows = rows_of(transitions, "state", "generation")
+    if rows is None:
         return look(
             'pool.transitions(since=back) is asked for, as it stood in the cell: tp.course.check("02.6", pool.transitions(since=back))'
         )

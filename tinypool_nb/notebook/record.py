@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from os import PathLike
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinypool_nb.core.differences import differences
 from tinypool_nb.core.events import Mark, MarkKind
-from tinypool_nb.core.keys import ModuleKey, need_key
+from tinypool_nb.core.keys import ModuleKey, recorded_key
 from tinypool_nb.core.options import Backoff, Keepalive, PoolOptions
 from tinypool_nb.errors import OptionsError
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from tinypool_nb.widgets.replay import Replay
 
     Moment = str | datetime
+
+_DATED = re.compile(r"\s*\d{4}-?\d\d")
+"""How the text of a moment begins that has a date."""
 
 
 class Record:
@@ -140,7 +144,7 @@ class Record:
 
     def mark(self, text: str, module: str | ModuleKey | None = None) -> Mark:
         """Label this moment on every timeline; `transitions(since=...)` takes the mark."""
-        key = None if module is None else need_key(self.known(), module)
+        key = None if module is None else recorded_key(self.known(), module)
         mark = self.journal.mark(str(text), kind=MarkKind.NOTE, key=key)
         time.sleep(0.001)  # core's stamps are rounded down to milliseconds: what is done after this call has none before the mark
         return mark
@@ -165,7 +169,7 @@ class Record:
         if live:
             raise OptionsError("live", live, "only a tp.Pool goes on; of a recording, timeline() shows all there is")
         modules = [modules] if isinstance(modules, str) else modules
-        chosen = None if modules is None else [str(need_key(self.known(), module)) for module in modules]
+        chosen = None if modules is None else [str(recorded_key(self.known(), module)) for module in modules]
         return figures.timeline(self.intervals(), self.marks(), self.calls(), now=self.now(), modules=chosen, theme=theme, width=width)
 
     def replay(self, speed: float = 1.0) -> Replay:
@@ -211,7 +215,7 @@ class Record:
         from tinypool_nb.views import figures
 
         self.catch_up()
-        key = need_key(self.known(), module)
+        key = recorded_key(self.known(), module)
         transport = next((channel.transport for channel in self.journal.totals().channels if channel.key == key), "")
         return figures.backoff_plot(self.attempts(), self.backoff(key), module=str(key), transport=transport, theme=theme)
 
@@ -230,7 +234,7 @@ class Record:
 
         self.catch_up()
         return explain(
-            self.journal, self.options_of, need_key(dict.fromkeys((*self.known(), *observed(self.journal))), name), now=self.now()
+            self.journal, self.options_of, recorded_key(dict.fromkeys((*self.known(), *observed(self.journal))), name), now=self.now()
         )
 
     def findings(self) -> pd.DataFrame:
@@ -348,8 +352,12 @@ def _nanoseconds(name: str, moment: Moment) -> int:
 
     if isinstance(moment, int | float):
         raise OptionsError(name, moment, "a moment, as '2026-01-05 12:00'")
+    if isinstance(moment, str) and not _DATED.match(moment):  # pandas takes a time of day for one of today
+        raise OptionsError(name, moment, "a moment with its date, as '2026-01-05 12:00'")
     try:
         stamp = pd.Timestamp(moment)
-        return (stamp.tz_localize("UTC") if stamp.tz is None else stamp).as_unit("ns").value
+        if not pd.isna(stamp):
+            return (stamp.tz_localize("UTC") if stamp.tz is None else stamp).as_unit("ns").value
     except (ValueError, TypeError, OverflowError) as error:
         raise OptionsError(name, moment, f"a moment, as '2026-01-05 12:00' ({error})") from None
+    raise OptionsError(name, moment, "a moment, as '2026-01-05 12:00'")

@@ -17,7 +17,7 @@ from tinypool_nb.journal.recording.header import FORMAT, Header, header_of, read
 from tinypool_nb.journal.recording.joining import Recording, join, mark_of_end
 from tinypool_nb.journal.recording.layout import TABLES, TEXTS, schema
 from tinypool_nb.journal.recording.reading import Recorded, Span, set_order
-from tinypool_nb.journal.recording.sources import Paths, Source, find_sources, parts_folder, parts_in
+from tinypool_nb.journal.recording.sources import Paths, Source, find_sources, goes_on, parts_folder, parts_in
 from tinypool_nb.journal.recording.writing import channel_group, resources_group, row_groups, totals_group, write_file
 from tinypool_nb.journal.tables import Dictionary
 
@@ -152,7 +152,8 @@ def _read(source: Source, span: Span, stack: ExitStack) -> Recording:
         files.append(file)
     if len({header.origin for header in headers}) > 1:
         raise RecordingError(source.path, "its parts are of several recordings")
-    return Recording(source.label, headers[-1]._replace(whole=headers[-1].whole and not source.is_partial), Recorded(files, span))
+    whole = headers[-1].whole and not source.is_partial
+    return Recording(source.label, headers[-1]._replace(whole=whole), Recorded(files, span), not whole and goes_on(source.files[0].parent))
 
 
 def _within(paths: Paths, read: list[Recording], span: Span) -> list[Recording]:
@@ -205,11 +206,13 @@ def _details(recordings: list[Recording], journal: Journal) -> dict[str, Any]:
     partial = [one for one in recordings if not one.header.whole]
     if partial:
         missed = sum(one.header.missed for one in partial)
-        told.add(f"{', '.join(one.label for one in partial)}: not closed" + (f", {missed:,} rows were missed" if missed else ""))
+        states = {"not closed": [one for one in partial if not one.goes_on], "was still going on": [one for one in partial if one.goes_on]}
+        ends = [f"{', '.join(one.label for one in which)}: {how}" for how, which in states.items() if which]
+        told.add("; ".join(ends) + (f", {missed:,} rows were missed" if missed else ""))
     if told:
         details["partial"] = "; ".join(sorted(told))
     if partial:
-        journal.append(mark_of_end(journal.clock.now(), missed))
+        journal.append(mark_of_end(journal.clock.now(), missed, goes_on=all(one.goes_on for one in partial)))
     return details
 
 

@@ -37,6 +37,8 @@ class Recording(NamedTuple):
     """What tells it apart from others."""
     header: Header
     rows: Recorded
+    goes_on: bool = False
+    """It is in parts since somebody still records it."""
 
 
 class _Pool:
@@ -117,10 +119,11 @@ def totals_of(batch: Batch) -> Totals:
     return Totals(newest, openings, [reason or "" for reason in last_reasons], found.lost.tolist(), found.numbers)
 
 
-def mark_of_end(time: int, missed: int) -> Mark:
-    """What the record says where a recording ends that was not closed."""
+def mark_of_end(time: int, missed: int, *, goes_on: bool) -> Mark:
+    """What the record says where a recording ends that was not closed, or not yet."""
     more = f"; {missed:,} rows were missed" if missed else ""
-    return Mark(time, MarkKind.RECORD, f"the recording ends here: it was not closed{more}", None)
+    why = "it went on when it was opened" if goes_on else "it was not closed"
+    return Mark(time, MarkKind.RECORD, f"the recording ends here: {why}{more}", None)
 
 
 def _renamed(pool: _Pool, earlier: Sequence[_Pool]) -> dict[ModuleKey, ModuleKey]:

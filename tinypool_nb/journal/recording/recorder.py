@@ -37,7 +37,7 @@ from tinypool_nb.journal.follower import Follower
 from tinypool_nb.journal.journal import START, Batch, Journal, Position
 from tinypool_nb.journal.recording.header import Header, header_of
 from tinypool_nb.journal.recording.layout import GROUP, TABLES
-from tinypool_nb.journal.recording.sources import part_name, parts_folder
+from tinypool_nb.journal.recording.sources import LOCK, goes_on, part_name, parts_folder
 from tinypool_nb.journal.recording.writing import (
     channel_group,
     merged_groups,
@@ -59,8 +59,6 @@ MERGED = 16
 
 SETTLING = 2.0
 """Seconds at most for the last rows of a pool that nobody holds any more."""
-LOCK = "lock"
-"""The file in the folder that is locked while the recording goes on."""
 
 log = logging.getLogger("tinypool_nb.journal")
 
@@ -256,7 +254,7 @@ class Recorder:
         if self.path.exists() and not replace:
             raise RecordingPathError(self.path, "there is such a file already", "replace=True puts the recording in its place")
         if self._folder.exists():
-            if _goes_on(self._folder):
+            if goes_on(self._folder):
                 raise RecordingPathError(self.path, "it is being recorded already", "record to another path, or close that recording first")
             if not replace:
                 raise RecordingPathError(
@@ -372,18 +370,6 @@ class Recorder:
 
     def _change(self, **changes: Any) -> None:
         self._status = changed(self._status, size=sum(self._sizes.values()), **changes)
-
-
-def _goes_on(folder: Path) -> bool:
-    """Whether some process, perhaps this one, records into the folder."""
-    try:
-        with (folder / LOCK).open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
 
 
 def _at_exit(recorder: Recorder) -> Callable[[], object]:

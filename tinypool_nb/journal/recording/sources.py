@@ -1,5 +1,6 @@
 """Where recordings are: a file, the parts of one that was not closed, or all that a pattern finds."""
 
+import fcntl
 import glob
 import os
 import re
@@ -11,6 +12,8 @@ from tinypool_nb.errors import RecordingError
 
 PARTIAL = ".partial"
 """How the name of the folder ends in which the parts of a recording stand until it is closed."""
+LOCK = "lock"
+"""The file in it that is locked while the recording goes on."""
 _PART = re.compile(r"part-(\d{8})-(\d{8})\.parquet")
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -53,6 +56,18 @@ def find_sources(paths: Paths) -> list[Source]:
 def parts_folder(path: Path) -> Path:
     """Where the parts of the recording `path` stand until it is closed."""
     return path.with_name(path.name + PARTIAL)
+
+
+def goes_on(folder: Path) -> bool:
+    """Whether some process, perhaps this one, records into the folder."""
+    try:
+        with (folder / LOCK).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared, so that two who ask do not take each other for a recorder
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def part_name(first: int, last: int) -> str:

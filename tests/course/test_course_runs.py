@@ -60,13 +60,15 @@ def run(*words: str | Path, cwd: Path, **more: str) -> str:
 
 
 def python_of_binder() -> str:
-    """The version that binder/runtime.txt names if this machine has it with venv, else this interpreter."""
+    """An interpreter of the version that binder/runtime.txt names if this machine has one with venv, else this one."""
     version = (BINDER / "runtime.txt").read_text().strip().removeprefix("python-")
-    candidate = shutil.which(f"python{version}")
-    if candidate is not None:
-        tried = subprocess.run([candidate, "-c", "import venv, ensurepip"], capture_output=True, check=False)
-        if tried.returncode == 0:
-            return candidate
+    managed = Path.home().glob(f".pyenv/versions/{version}*/bin/python{version}")
+    for candidate in (shutil.which(f"python{version}"), *managed):  # the one on the path may be a mere pointer to those
+        if (
+            candidate is not None
+            and subprocess.run([candidate, "-c", "import venv, ensurepip"], capture_output=True, check=False).returncode == 0
+        ):
+            return str(candidate)
     return sys.executable
 
 
@@ -185,6 +187,27 @@ def test_the_replay_needs_no_grpc(tmp_path: Path) -> None:
     shown = [output["data"] for output in outputs(tmp_path / REPLAY) if "data" in output]
     assert sum("application/vnd.plotly.v1+json" in data for data in shown) == 2
     assert any("orders-v1" in str(data) and "killed" in str(data) for data in shown)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_replay_runs_in_an_installation_without_grpc(tmp_path: Path) -> None:
+    """Made by the commands of the how-to, but for JupyterLab, which only shows it."""
+    howto = (ROOT / "tinypool_nb/docs/howto/record-and-replay.md").read_text().partition("## Where gRPC cannot be installed")[2]
+    (ours,), (others,) = (
+        re.findall(pattern, howto) for pattern in (r"(?m)^pip (install --no-deps \.)$", r"(?m)^pip (install anywidget .*)$")
+    )
+    run(python_of_binder(), "-m", "venv", tmp_path / "venv", cwd=tmp_path)
+    python = tmp_path / "venv" / "bin" / "python"
+    for words in (ours, others.replace("jupyterlab", "ipykernel")):
+        run(python, "-m", "pip", "--quiet", *words.split(), cwd=ROOT)
+    notebook = next(path for path in tp.course.notebooks() if path.name == REPLAY)
+    code = "\n".join(cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code")
+    run(python, "-W", "error", "-c", f'{code}\nrecord.report("incident.html")', cwd=tmp_path)
+    assert "orders-v1" in (tmp_path / "incident.html").read_text()
+    for absent in ("grpc", "kubernetes", "google.protobuf"):
+        with pytest.raises(AssertionError, match="No module named"):
+            run(python, "-c", f"import {absent}", cwd=tmp_path)
 
 
 def test_the_recording_of_the_replay_holds_what_the_notebook_tells() -> None:

@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         return _open(first)
     tell(f"open the first one: jupyter lab {first}")
     if find_spec("jupyterlab") is None:
-        print('there is no JupyterLab here yet: pip install "tinypool-nb[lab]"')
+        print('there is no JupyterLab here yet: pip install "jupyterlab>=4.4"')
     return 0
 
 
@@ -90,7 +90,7 @@ def _copied(notebook: Path, out: Path) -> str:
 
 def _open(notebook: Path) -> int:
     if find_spec("jupyterlab") is None:
-        raise ExerciseError('there is no JupyterLab in this environment; install it: pip install "tinypool-nb[lab]"')
+        raise ExerciseError('there is no JupyterLab in this environment; install it: pip install "jupyterlab>=4.4"')
     return subprocess.run([sys.executable, "-m", "jupyterlab", str(notebook)], check=False).returncode
 
 

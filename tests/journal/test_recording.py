@@ -111,8 +111,12 @@ def test_a_failed_save_leaves_what_was_there(saved: Path) -> None:
 def test_what_is_not_there_or_no_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="no such file"):
         load(tmp_path / "missing.parquet")
-    with pytest.raises(RecordingError, match="a folder"):
-        load(tmp_path)
+    for folder in (tmp_path, ".", "/"):
+        with pytest.raises(RecordingError, match="a folder"):
+            load(folder)
+    for nothing in ("", None, 5, [""], [None]):
+        with pytest.raises(RecordingError, match=r"a path is asked for, as 'incident\.parquet'"):
+            load(nothing)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def find_sources(paths: Paths) -> list[Source]:
     Raises:
         RecordingError: there is none of that name.
     """
-    asked = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    asked = [paths] if isinstance(paths, str | os.PathLike) or not isinstance(paths, Iterable) else list(paths)
     found = {source.place: source for path in asked for source in _found(path)}
     if not found:
         raise RecordingError(paths, "an empty list names none")
@@ -98,9 +98,13 @@ def parts_in(folder: Path) -> tuple[Path, ...]:
 
 
 def _found(asked: str | os.PathLike[str]) -> list[Source]:
+    if not isinstance(asked, str | os.PathLike) or not os.fspath(asked):
+        raise RecordingError(asked, "a path is asked for, as 'incident.parquet'")
     path = Path(asked)
     if path.is_file():
         return [Source(path, (path,), is_partial=False)]
+    if not path.name:  # "." or "/"
+        raise RecordingError(asked, f"it is a folder; of the recordings in it say {str(path / '*.parquet')!r}")
     for folder in (path, parts_folder(path)):
         if folder.is_dir() and (parts := parts_in(folder)):
             return [Source(path, parts, is_partial=True)]

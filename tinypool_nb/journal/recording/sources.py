@@ -116,8 +116,13 @@ def _found(asked: str | os.PathLike[str]) -> list[Source]:
         raise RecordingError(asked, f"it is a folder; of the recordings in it say {str(path / '*.parquet')!r}")
     if not glob.has_magic(str(asked)):
         raise RecordingError(asked, "there is no such file")
-    matches = [Path(match) for match in sorted(glob.glob(str(asked), recursive=True))]  # noqa: PTH207 a pattern may begin with "/"
-    matches += [Path(match.removesuffix(PARTIAL)) for match in sorted(glob.glob(f"{asked}{PARTIAL}", recursive=True))]  # noqa: PTH207
+    return _matching(asked)
+
+
+def _matching(pattern: str | os.PathLike[str]) -> list[Source]:
+    """All that a pattern finds, each once."""
+    matches = [Path(match) for match in sorted(glob.glob(str(pattern), recursive=True))]  # noqa: PTH207 a pattern may begin with "/"
+    matches += [Path(match.removesuffix(PARTIAL)) for match in sorted(glob.glob(f"{pattern}{PARTIAL}", recursive=True))]  # noqa: PTH207
     sources = [
         source
         for match in matches
@@ -125,5 +130,5 @@ def _found(asked: str | os.PathLike[str]) -> list[Source]:
         for source in _found(match)
     ]
     if not sources:
-        raise RecordingError(asked, "no recording is found by that pattern")
+        raise RecordingError(pattern, "no recording is found by that pattern")
     return sources

@@ -1,9 +1,13 @@
 """Why connections were lost, from real stories of grpcio 1.85.1: times and words as recorded."""
 
+import random
+
+import pytest
+
 from tests.core.diagnosis.conftest import IDLE, C, R, Recorded, S, T, at
 from tinypool_nb.core.codes import Code
 from tinypool_nb.core.diagnosis.causes import Cause, Gravity
-from tinypool_nb.core.events import Evidence
+from tinypool_nb.core.events import Evidence, Subject
 from tinypool_nb.core.options import Backoff, Keepalive, PoolOptions
 
 ROUND_ROBIN = PoolOptions(load_balancing="round_robin", backoff=Backoff(initial=0.3, maximum=1.0))
@@ -156,3 +160,91 @@ def test_a_connection_that_could_not_be_made_again_at_once_was_not_recycled() ->
         record.connected(start, start + 0.1).failed(start + 5.1, start + 5.2, reason)
     record.walk((20, R)).connected(19.9, 20)
     assert Cause.RECYCLED not in [finding.cause for finding in record.diagnosis(21).findings]
+
+
+REFUSED = "UNKNOWN: ipv4:127.0.0.1:21500: Failed to connect to remote host: Connection refused"
+
+
+def living(*lives: float, away: float, options: PoolOptions | None = None) -> tuple[Recorded, float]:
+    """Connections of such lives in seconds, each lost in silence and followed by the next so long after; and when the last began."""
+    record = Recorded() if options is None else Recorded(options=options)
+    time = 0.0
+    for life in (*lives, 0.0):
+        record.walk((time, C), (time + 0.01, R)).connected(time, time + 0.01)
+        if life:
+            record.walk((time + life, IDLE))
+            time += life + away
+    return record, time
+
+
+@pytest.mark.parametrize("away", [1.5, 3.0, 15.0])
+def test_a_process_that_crashes_and_is_started_again_is_not_recycled(away: float) -> None:
+    """As recorded of one that was killed three times after 2 s each, and was back when its supervisor had started it and it was called."""
+    record, end = living(2.02, 2.01, 2.05, away=away)
+    (flapping,) = record.diagnosis(end + 1).findings
+    assert (flapping.cause, flapping.now) == (Cause.FLAPPING, True)
+    assert "max connection age" in flapping.advice, "what else looks like that"
+    assert record.diagnosis(end + 1).verdict == "in trouble: flapping"
+
+
+def test_two_lives_of_one_length_are_chance() -> None:
+    record, end = living(3_000, 3_600, away=0.01)
+    assert {finding.cause for finding in record.diagnosis(end + 1).findings} == {Cause.LOST}
+    record, end = living(3_000, 3_600, away=100)
+    assert {finding.cause for finding in record.diagnosis(end + 1).findings} == {Cause.LOST}
+    assert "max connection age" in record.diagnosis(end + 1).findings[0].advice
+
+
+def test_recycling_that_nobody_said_names_what_looks_the_same() -> None:
+    record, end = aging(Recorded())
+    (recycled,) = record.diagnosis(end + 0.5).findings
+    assert "its restarts tell" in recycled.advice
+    record.call(end - AGES[-1], end + 0.3, Code.UNAVAILABLE, "max connection age")
+    assert "its restarts tell" not in record.diagnosis(end + 0.5).findings[0].advice
+
+
+EACH_SECOND = PoolOptions(keepalive=Keepalive(time=1.0, timeout=0.5))
+WITH_CALLS_ONLY = PoolOptions(keepalive=Keepalive(time=1.0, timeout=0.5, without_calls=False))
+
+
+def test_kills_after_lives_that_double_are_no_pings() -> None:
+    record, end = living(2.0, 4.0, away=1.0, options=EACH_SECOND)
+    assert Cause.TOO_MANY_PINGS in {finding.cause for finding in record.diagnosis(end + 1).findings}
+    record.marked(1.99, "lab: kill").marked(6.99, "lab: kill")
+    assert {finding.cause for finding in record.diagnosis(end + 1).findings} == {Cause.LOST}
+    record, end = living(2.0, 4.0, away=1.0, options=EACH_SECOND)
+    record.failed(2.5, 2.6, REFUSED).failed(7.5, 7.6, REFUSED)
+    assert {finding.cause for finding in record.diagnosis(end + 1).findings} == {Cause.LOST, Cause.KILLED}
+
+
+def test_without_a_call_no_ping_went_out_where_the_settings_say_so() -> None:
+    record, end = living(2.0, 4.0, away=0.01, options=WITH_CALLS_ONLY)
+    assert Cause.TOO_MANY_PINGS not in {finding.cause for finding in record.diagnosis(end + 1).findings}
+    record.outlasted(0.5, 1.0)
+    assert Cause.TOO_MANY_PINGS in {finding.cause for finding in record.diagnosis(end + 1).findings}
+
+
+def test_pings_that_grpc_core_counted() -> None:
+    record, end = living(3.0, 6.0, away=0.01, options=EACH_SECOND)
+    record.looked(end + 9, Subject.KEEPALIVES, "ipv4:127.0.0.1:21500", 2)
+    pings = next(finding for finding in record.diagnosis(end + 9).findings if finding.cause is Cause.TOO_MANY_PINGS)
+    assert "2 pings went out on the present connection" in pings.text
+    assert pings.evidence[-1].text == "keepalives: ipv4:127.0.0.1:21500 2"
+
+
+def test_who_sent_no_ping_though_one_was_due_sends_not_too_many() -> None:
+    record, end = living(3.0, 6.0, away=0.01, options=EACH_SECOND)
+    record.looked(end + 9, Subject.KEEPALIVES, "ipv4:127.0.0.1:21500", 0)
+    assert Cause.TOO_MANY_PINGS not in {finding.cause for finding in record.diagnosis(end + 9).findings}
+    early, end = living(3.0, 6.0, away=0.01, options=EACH_SECOND)
+    early.looked(end + 2, Subject.KEEPALIVES, "ipv4:127.0.0.1:21500", 0)
+    assert Cause.TOO_MANY_PINGS in {finding.cause for finding in early.diagnosis(end + 2).findings}, "none is due yet"
+
+
+def test_losses_by_chance_are_no_pings() -> None:
+    chance = random.Random(1)
+    found = 0
+    for _ in range(500):
+        record, end = living(*(chance.expovariate(1 / 600) + 20 for _ in range(3)), away=5, options=PoolOptions())
+        found += Cause.TOO_MANY_PINGS in {finding.cause for finding in record.diagnosis(end + 10).findings}
+    assert found <= 2

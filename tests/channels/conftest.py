@@ -1,14 +1,17 @@
 """Real gRPC servers on loopback for the tests of the channels room: every kind of call, and calls that wait to be let go."""
 
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Event, Semaphore
 from typing import Any
 
 import pytest
 
+from tests.channels.peers import Handler
 from tests.ports import bound, listening
 from tinypool_nb.channels.environment import prepare
 
@@ -115,3 +118,39 @@ def _await_state(channel: Any, *, wanted: int | None = None, unwanted: int | Non
         assert time.time() < deadline, f"the state was {state} for too long"
         core.watch_connectivity_state(state, min(deadline, time.time() + 0.2))
         state = core.check_connectivity_state(False)
+
+
+@pytest.fixture
+def serve(listen: Callable[..., socket.socket]) -> Iterator[Callable[[Handler], str]]:
+    """Starts tiny servers: each connection is given to the handler, then closed. Gives the address."""
+    threads: list[threading.Thread] = []
+    listeners: list[socket.socket] = []
+    peers: list[socket.socket] = []
+
+    def one(peer: socket.socket, handler: Handler) -> None:
+        with peer, suppress(OSError):
+            handler(peer)
+
+    def accept(listener: socket.socket, handler: Handler) -> None:
+        with suppress(OSError):
+            while True:
+                peer, _ = listener.accept()
+                peers.append(peer)
+                start(one, peer, handler)
+
+    def start(work: Callable[..., None], *arguments: object) -> None:
+        threads.append(threading.Thread(target=work, args=arguments, daemon=True))
+        threads[-1].start()
+
+    def serve(handler: Handler) -> str:
+        listener = listen()
+        listeners.append(listener)
+        start(accept, listener, handler)
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+    yield serve
+    for each in [*listeners, *peers]:
+        with suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
+    for thread in threads:
+        thread.join(5)

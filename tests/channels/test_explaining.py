@@ -2,8 +2,6 @@
 
 import json
 import socket
-import struct
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import trustme
 
 import tinypool_nb as tp
+from tests.channels.peers import Handler, answer, hang_up, reset, say_nothing, speak_tls
 from tests.ports import bound
 from tinypool_nb.channels.environment import prepare
 from tinypool_nb.core.diagnosis.causes import Cause
@@ -29,65 +29,6 @@ import grpc  # noqa: E402
 OPTIONS = tp.PoolOptions(
     backoff=tp.Backoff(initial=0.3, maximum=1.0, min_connect_timeout=1.0), keepalive=tp.Keepalive(time=1.0, timeout=0.5)
 )
-Handler = Callable[[socket.socket], None]
-
-
-def say_nothing(peer: socket.socket) -> None:
-    while peer.recv(4096):
-        pass
-
-
-def answer(words: bytes) -> Handler:
-    def handle(peer: socket.socket) -> None:
-        peer.recv(4096)
-        peer.sendall(words)
-        say_nothing(peer)
-
-    return handle
-
-
-def hang_up(peer: socket.socket) -> None:
-    peer.recv(1)
-
-
-def reset(peer: socket.socket) -> None:
-    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-@pytest.fixture
-def serve(listen: Callable[..., socket.socket]) -> Iterator[Callable[[Handler], str]]:
-    """Starts tiny servers: each connection is given to the handler, then closed. Gives the address."""
-    threads: list[threading.Thread] = []
-    listeners: list[socket.socket] = []
-    peers: list[socket.socket] = []
-
-    def one(peer: socket.socket, handler: Handler) -> None:
-        with peer, suppress(OSError):
-            handler(peer)
-
-    def accept(listener: socket.socket, handler: Handler) -> None:
-        with suppress(OSError):
-            while True:
-                peer, _ = listener.accept()
-                peers.append(peer)
-                start(one, peer, handler)
-
-    def start(work: Callable[..., None], *arguments: object) -> None:
-        threads.append(threading.Thread(target=work, args=arguments, daemon=True))
-        threads[-1].start()
-
-    def serve(handler: Handler) -> str:
-        listener = listen()
-        listeners.append(listener)
-        start(accept, listener, handler)
-        return f"127.0.0.1:{listener.getsockname()[1]}"
-
-    yield serve
-    for each in [*listeners, *peers]:
-        with suppress(OSError):
-            each.shutdown(socket.SHUT_RDWR)
-    for thread in threads:
-        thread.join(5)
 
 
 @pytest.fixture
@@ -171,6 +112,46 @@ def test_what_is_wrong_with_transport_security(pool: Pool, lab: Lab) -> None:
     assert (expected.cause, expected.known) == (Cause.TLS_EXPECTED, Evidence.SEEN)
     assert "speaks TLSv1.3" in expected.text
     assert now(pool, "no certificate").cause is Cause.CLIENT_CERTIFICATE
+
+
+@pytest.mark.parametrize("offered", [[], ["http/1.1"]])
+def test_tls_without_http2_in_it_is_no_grpc_server(pool: Pool, serve: Callable[[Handler], str], offered: list[str]) -> None:
+    authority = trustme.CA()
+    address = serve(speak_tls(authority.issue_cert("127.0.0.1"), offered))
+    pool.register("web", address, options=replace(OPTIONS, tls=tp.Tls(roots=authority.cert_pem.bytes())))
+    pool.health_check()
+    found = now(pool, "web")
+    assert found.cause is Cause.NOT_HTTP2
+    assert "did not choose h2 by ALPN" in found.text
+    assert "offer h2" in found.advice
+
+
+def test_a_recording_names_the_name_that_the_certificate_should_have(pool: Pool, lab: Lab, tmp_path: Any) -> None:
+    module = lab["good"] if "good" in lab else lab.start("good", tls=True)
+    assert module.tls is not None
+    pool.register("named", module.address, options=replace(OPTIONS, tls=replace(module.tls, server_name="api.example")))
+    pool.register("hosted", lab.start("hosted", tls=TlsMode.OTHER_NAME).address, options=replace(OPTIONS, tls=module.tls))
+    pool.health_check()
+    told = {name: now(pool, name).text for name in ("named", "hosted")}
+    assert "for another name than api.example" in told["named"]
+    assert "for another name than 127.0.0.1" in told["hosted"]
+    pool.save(tmp_path / "names.parquet")
+    recorded = tp.open_recording(tmp_path / "names.parquet")
+    assert {name: recorded.explain(name).findings[0].text for name in told} == told
+    assert recorded.options_of(tp.ModuleKey(None, "named")).tls == tp.Tls(server_name="api.example")
+
+
+def test_what_a_path_is_called_is_no_reason(pool: Pool, tmp_path: Any) -> None:
+    folder = tmp_path / "resolver"
+    folder.mkdir()
+    (folder / "ALPN").touch()
+    pool.register("gone", f"unix:{folder}/none.sock")
+    pool.register("left behind", f"unix:{folder}/ALPN")
+    pool.health_check()
+    assert now(pool, "gone").cause is Cause.NO_SOCKET
+    left = now(pool, "left behind")
+    assert left.cause is Cause.REFUSED
+    assert "the file is there, but nothing listens on it" in left.text
 
 
 def test_a_recording_explains_the_same(pool: Pool, listen: Callable[..., socket.socket], tmp_path: Any, monkeypatch: Any) -> None:

@@ -95,7 +95,7 @@ def hanging_up(journal: Journal, channel: ChannelIdentity) -> str:
     last = next((row for row in reversed(case.attempts) if row.channel == channel), None)
     if last is None or case.state is State.READY or last.outcome is not Outcome.FAILED:
         return ""
-    return last.peer if cause_of(last.reason) is Cause.HANGS_UP else ""
+    return last.peer if cause_of(last.reason, peer=last.peer, address=channel.address) is Cause.HANGS_UP else ""
 
 
 def _spans(calls: Rows, transitions: Iterable[list[Transition]]) -> npt.NDArray[np.bool_]:

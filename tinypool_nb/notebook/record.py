@@ -12,6 +12,7 @@ from tinypool_nb.core.differences import differences
 from tinypool_nb.core.events import Mark, MarkKind
 from tinypool_nb.core.keys import ModuleKey, recorded_key
 from tinypool_nb.core.options import Backoff, Keepalive, PoolOptions
+from tinypool_nb.core.tls import Tls
 from tinypool_nb.errors import OptionsError
 
 if TYPE_CHECKING:
@@ -255,11 +256,13 @@ class Record:
         return frames.observations(self.journal)
 
     def options_of(self, key: ModuleKey) -> PoolOptions:
-        """The settings of a module, as far as the record tells them, but for its Tls; else the page's defaults."""
+        """The settings of a module, as far as the record tells them: of its Tls the `server_name` alone; else the page's defaults."""
         stored = self.details.get("module_options", {}).get(str(key)) or self.details.get("options") or {}
         try:
             keepalive, balancing = Keepalive(**stored.get("keepalive", {})), stored.get("load_balancing", "pick_first")
-            return PoolOptions(keepalive=keepalive, backoff=self.backoff(key), load_balancing=balancing)
+            told = stored.get("tls")
+            tls = Tls(server_name=told.get("server_name")) if isinstance(told, dict) else None
+            return PoolOptions(keepalive=keepalive, backoff=self.backoff(key), load_balancing=balancing, tls=tls)
         except (OptionsError, TypeError):  # of another version, or of other people's making
             return PoolOptions()
 

@@ -1,13 +1,17 @@
 """Why a module cannot be connected to, from what gRPC core said when it could not."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.core.diagnosis.conftest import IDLE, KEY, PEER, C, R, Recorded, T, at
 from tinypool_nb.core.diagnosis.case import Case
 from tinypool_nb.core.diagnosis.causes import CAUSES, Cause, Gravity
 from tinypool_nb.core.diagnosis.diagnose import diagnose
+from tinypool_nb.core.diagnosis.reasons import cause_of
 from tinypool_nb.core.events import Evidence, Subject
 from tinypool_nb.core.options import PoolOptions
+from tinypool_nb.core.tls import Tls
 
 REFUSED = f"UNKNOWN: {PEER}: Failed to connect to remote host: Connection refused"
 NO_SETTINGS = f"UNKNOWN: {PEER}: connection attempt timed out before receiving SETTINGS frame"
@@ -77,9 +81,87 @@ def test_the_values_stand_in_the_sentence() -> None:
     record = failing(REFUSED).failed(2, 2.1, REFUSED).failed(3, 3.1, REFUSED)
     assert record.diagnosis(4).findings[0].text == (f"{PEER} refuses: the machine answers, but nothing listens at that port (3 attempts).")
     assert "HTTP/1.1" in failing(REASONS[9][0]).diagnosis(2).findings[0].text
-    assert (
-        "http-module.example" in failing(REASONS[17][0], address="http-module.example:50051", transport="TLS").diagnosis(2).findings[0].text
-    )
+
+
+def test_the_name_that_a_certificate_should_have() -> None:
+    def told(tls: Tls | None) -> str:
+        record = failing(REASONS[17][0], address="http-module.example:50051", transport="TLS")
+        record.options = replace(record.options, tls=tls)
+        return record.diagnosis(2).findings[0].text
+
+    assert "than http-module.example." in told(Tls())
+    assert "than api.example." in told(Tls(server_name="api.example"))
+    assert "than the one that was asked for." in told(None), "a recording whose settings nobody knows"
+    record = failing(REASONS[17][0], transport="TLS").replaced().walk((5, IDLE))
+    record.options = replace(record.options, tls=Tls(server_name="corrected.example"))
+    assert "than the one that was asked for." in record.diagnosis(6).findings[0].text
+
+
+def test_tls_without_http2_says_so() -> None:
+    (finding, *_) = failing(f"UNKNOWN: {PEER}: Cannot check peer: missing selected ALPN property.", transport="TLS").diagnosis(2).findings
+    assert finding.cause is Cause.NOT_HTTP2
+    assert "speaks TLS, but no HTTP/2 in it" in finding.text
+
+
+SOCKET = "unix:/run/resolver/timed out/ALPN.sock"
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"), [("No such file or directory", Cause.NO_SOCKET), ("Connection refused", Cause.REFUSED), ("odd", Cause.FAILS)]
+)
+def test_what_a_peer_is_called_is_no_reason(error: str, cause: Cause) -> None:
+    reason = f"FAILED_PRECONDITION: {SOCKET}: connect failed: addr: {SOCKET} error: {error}"
+    assert cause_of(reason, peer=SOCKET, address=SOCKET) is cause
+    record = Recorded(address=SOCKET).walk((0, IDLE), (1, C), (1.1, T, reason)).failed(1, 1.1, reason, peer=SOCKET)
+    assert record.diagnosis(2).findings[0].cause is cause
+    assert "at that port" not in record.diagnosis(2).findings[0].text
+
+
+def test_what_a_name_is_called_is_no_reason() -> None:
+    address = "dns://127.0.0.1:53/HTTP_REQUEST:50051"
+    reason = "UNAVAILABLE: errors resolving HTTP_REQUEST:50051: [field:hostname error: Domain name not found]"
+    assert cause_of(reason, address=address) is Cause.UNRESOLVED
+    assert cause_of(reason.replace("HTTP_REQUEST", "ALPN"), address="api:1", proxy="ALPN:50051") is Cause.PROXY_FAILS
+
+
+PROXY = "127.0.0.1:3128"
+AT_THE_PROXY = "ipv4:127.0.0.1:3128"
+
+# As grpcio 1.85.1 said it of proxies in the way; tests/channels/test_explaining_proxies.py makes each happen.
+THROUGH = [
+    (f"UNKNOWN: {AT_THE_PROXY}: Failed to connect to remote host: Connection refused", Cause.PROXY_FAILS, "nothing listens at that port"),
+    (f"UNAVAILABLE: {AT_THE_PROXY}: Endpoint closing", Cause.PROXY_FAILS, "does not answer CONNECT within 0.1 s"),
+    (f"UNKNOWN: {AT_THE_PROXY}: Expected 'H'", Cause.PROXY_FAILS, "not answer as an HTTP proxy does (Expected 'H')"),
+    (f"UNKNOWN: {AT_THE_PROXY}: HTTP proxy returned response code 407", Cause.PROXY_FAILS, "asks who you are"),
+    (f"UNKNOWN: {AT_THE_PROXY}: HTTP proxy returned response code 400", Cause.PROXY_FAILS, "with status 400"),
+    (f"UNKNOWN: {AT_THE_PROXY}: HTTP proxy returned response code 502", Cause.UNREACHABLE, "does not get to api:50051 (status 502)"),
+    (f"UNKNOWN: {AT_THE_PROXY}: tcp handshaker shutdown", Cause.PROXY_FAILS, "not even to refuse"),
+    (f"FAILED_PRECONDITION: {AT_THE_PROXY}: connect failed: error: Network is unreachable", Cause.PROXY_FAILS, "there is no way to it"),
+    (f"UNAVAILABLE: {AT_THE_PROXY}: Socket closed", Cause.HANGS_UP, "does not say which of them"),
+    (f"UNKNOWN: {AT_THE_PROXY}: connection attempt timed out before receiving SETTINGS frame", Cause.HANDSHAKE_HANGS, "api:50051, behind"),
+    (f"UNAVAILABLE: {AT_THE_PROXY}: Failed parsing HTTP/2 (Expected SETTINGS frame)", Cause.NOT_HTTP2, "api:50051, behind the proxy"),
+]
+
+
+@pytest.mark.parametrize(("reason", "cause", "words"), THROUGH)
+def test_a_proxy_in_the_way(reason: str, cause: Cause, words: str) -> None:
+    record = Recorded(address="api:50051", transport=f"plaintext through proxy {PROXY}")
+    record.walk((0, IDLE), (1, C), (1.1, T, reason)).failed(1, 1.1, reason, peer=AT_THE_PROXY)
+    finding = record.diagnosis(2).findings[0]
+    assert (finding.cause, finding.now, finding.gravity) == (cause, True, Gravity.BROKEN)
+    assert words in finding.text
+    assert PROXY in finding.text
+    lost = Recorded(address="api:50051", transport=f"plaintext through proxy {PROXY}").walk((0, IDLE), (0.1, C), (0.2, R), (1, C))
+    lost.walk((1.1, T, reason)).connected(0.1, 0.2, peer=AT_THE_PROXY).failed(1, 1.1, reason, peer=AT_THE_PROXY)
+    assert lost.diagnosis(2).findings[0].cause is (Cause.FROZEN if cause is Cause.HANDSHAKE_HANGS else cause), "never killed"
+
+
+def test_the_proxy_s_name_does_not_resolve() -> None:
+    reason = "UNAVAILABLE: errors resolving proxy.example:3128: [field:hostname lookup error: Domain name not found]"
+    record = Recorded(address="api:50051", transport="TLS through proxy proxy.example:3128").walk((0, IDLE), (1, C), (1.1, T, reason))
+    (finding, *_) = record.failed(1, 1.1, reason, peer="").diagnosis(2).findings
+    assert finding.cause is Cause.PROXY_FAILS
+    assert "the proxy proxy.example:3128 has a name that does not resolve (Domain name not found)" in finding.text
 
 
 def test_what_is_over_is_told_as_past() -> None:

@@ -35,7 +35,7 @@ class Case:
     now: int
     """Up to when the record speaks, nanoseconds since 1970-01-01 UTC."""
     options: PoolOptions = field(default_factory=PoolOptions)
-    """The module's settings; of an opened recording all but the Tls, which `channel.transport` stands for."""
+    """The module's settings; of an opened recording of the Tls its `server_name` alone; how it is secured says `channel.transport`."""
     opening: Transition | None = None
     """The row that began its present state."""
     transitions: tuple[Transition, ...] = ()

@@ -22,6 +22,8 @@ class Cause(StrEnum):
 
     QUARANTINED = "quarantined"
     """Discovery does not dial what the resource names."""
+    PROXY_FAILS = "proxy in the way"
+    """The proxy of its options cannot be reached, or does not lead to it."""
     UNRESOLVED = "does not resolve"
     REFUSED = "refused"
     KILLED = "killed"
@@ -108,6 +110,7 @@ PROXIES = Source("gRFC A1, HTTP CONNECT proxies", f"{_GRFC}/A1-http-connect-prox
 CAUSES: Mapping[Cause, About] = MappingProxyType(
     {
         Cause.QUARANTINED: About(Gravity.BROKEN, NAMING),
+        Cause.PROXY_FAILS: About(Gravity.BROKEN, PROXIES),
         Cause.UNRESOLVED: About(Gravity.BROKEN, NAMING),
         Cause.REFUSED: About(Gravity.BROKEN, RESET),
         Cause.KILLED: About(Gravity.BROKEN, RESET),

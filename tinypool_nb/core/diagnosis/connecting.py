@@ -1,15 +1,14 @@
 """Why a module cannot be connected to: runs of failed attempts, each with what it says."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
 
+from tinypool_nb.core.diagnosis import proxied
 from tinypool_nb.core.diagnosis.case import Case, of_attempt, of_observation, of_transition, spread
 from tinypool_nb.core.diagnosis.causes import Cause
-from tinypool_nb.core.diagnosis.findings import Finding, Reference
-from tinypool_nb.core.diagnosis.reasons import cause_of
-from tinypool_nb.core.diagnosis.wording import attempts_text, host_of, seconds_text
-from tinypool_nb.core.events import Attempt, Evidence, Outcome, Subject, Transition
+from tinypool_nb.core.diagnosis.findings import Finding
+from tinypool_nb.core.diagnosis.runs import Run, Told, runs
+from tinypool_nb.core.diagnosis.wording import attempts_text, host_of
+from tinypool_nb.core.events import Evidence, Subject
 from tinypool_nb.core.failures import shown_reason
 from tinypool_nb.core.states import State
 
@@ -18,89 +17,11 @@ AT_MOST = 3
 _WITH_TLS = "options=tp.PoolOptions(tls=tp.Tls(...)); in a shell, --tls or --ca FILE"
 
 
-class Run(NamedTuple):
-    """Attempts that failed for one cause, without a success in between."""
-
-    case: Case
-    cause: Cause
-    attempts: tuple[Attempt, ...]
-    until: int | None
-    """When it was over; None if it goes on."""
-
-    @property
-    def since(self) -> int:
-        """When the first of them failed."""
-        return self.attempts[0].end
-
-    @property
-    def last(self) -> Attempt:
-        """The last of them, whose reason is the freshest."""
-        return self.attempts[-1]
-
-    @property
-    def peer(self) -> str:
-        """Who was tried last."""
-        return self.last.peer
-
-
 def findings(case: Case) -> Iterator[Finding]:
     """Why attempts fail, and why they did. One that is so now means that the module, or one of its endpoints, cannot be reached."""
-    now, past = _runs(case)
+    now, past = runs(case)
     for run in [*past[-AT_MOST:], *now]:
         yield _finding(run)
-
-
-def _runs(case: Case) -> tuple[list[Run], list[Run]]:
-    """Those that go on, one a cause, and those that are over."""
-    now: list[Run] = []
-    past: list[Run] = []
-    stretches = [list(rows) for _, rows in groupby(case.failed, key=lambda row: (_success(case, row), row.channel.address))]
-    for rows in stretches:
-        until = _over(case, rows)
-        by_cause: dict[Cause, list[Attempt]] = {}
-        for row in rows:
-            by_cause.setdefault(cause_of(row.reason), []).append(row)
-        runs = [Run(case, cause, tuple(those), until) for cause, those in by_cause.items()]
-        if until is not None:
-            past += runs
-            continue
-        # Of several causes in one failing stretch those count as of now that the last attempts of the present addresses gave.
-        present = {cause_of(row.reason) for row in {(row.peer): row for row in rows}.values()}
-        latest = max(run.last.end for run in runs if run.cause in present)
-        now += [run for run in runs if run.cause in present]
-        past += [run._replace(until=max(run.last.end, min(latest, case.now))) for run in runs if run.cause not in present]
-    return now, past
-
-
-def _success(case: Case, failed: Attempt) -> int | None:
-    """When what had failed succeeded: with round_robin each endpoint for itself, else any of them."""
-    if not _each_for_itself(case, failed):
-        return case.ready_after(failed.end)
-    return next(
-        (row.end for row in case.attempts if row.outcome is Outcome.READY and row.peer == failed.peer and row.end >= failed.end), None
-    )
-
-
-def _each_for_itself(case: Case, failed: Attempt) -> bool:
-    return case.options.load_balancing == "round_robin" and bool(failed.peer)
-
-
-def _over(case: Case, rows: Sequence[Attempt]) -> int | None:
-    """When a stretch of failures ended: by success, by another address, or since nobody tries any more."""
-    last = rows[-1]
-    ready = _success(case, last)
-    if ready is not None:
-        return ready
-    if case.channel is None or last.channel.key != case.key:
-        return last.end
-    if last.channel.address != case.address or case.state is State.SHUTDOWN:
-        began = next((row.time for row in case.transitions if row.channel.number > last.channel.number), None)
-        return began if began is not None else case.opening.time if case.opening is not None else last.end
-    if case.state is State.READY and not _each_for_itself(
-        case, last
-    ):  # and the row that says so has gone, or another address of the name is connected
-        return case.opening.time if case.opening is not None and case.opening.time >= last.end else last.end
-    return None
 
 
 def _finding(run: Run) -> Finding:
@@ -119,31 +40,13 @@ def _finding(run: Run) -> Finding:
     )
 
 
-class _Told(NamedTuple):
-    cause: Cause
-    text: str
-    advice: str
-    known: Evidence = Evidence.SEEN
-    more: tuple[Reference, ...] = ()
-    since: int | None = None
-
-
-def _whom(run: Run) -> str:
-    return run.peer or run.last.channel.address
-
-
-def _lost_before(run: Run) -> Transition | None:
-    """The row in which the connection was lost that this run failed to get back; None if there was none before."""
-    first = run.attempts[0]
-    before = [row for row in run.case.own if row.time <= first.end and row.channel == first.channel]
-    return next((row for row in reversed(before) if row.previous is State.READY and row.state is not State.SHUTDOWN), None)
-
-
-def _refused(run: Run) -> _Told:
-    lost, many = _lost_before(run), attempts_text(len(run.attempts))
+def _refused(run: Run) -> Told:
+    lost, many = run.lost, attempts_text(len(run.attempts))
+    socket = run.peer.startswith("unix:")
     if lost is not None:
-        ended = f"was connected to {_whom(run)} until the connection was lost, and since then the port refuses ({many})"
-        return _Told(
+        what = "socket" if socket else "port"
+        ended = f"was connected to {run.whom} until the connection was lost, and since then the {what} refuses ({many})"
+        return Told(
             Cause.KILLED,
             f"{run.case.key} {ended}: its process has ended.",
             "Start the module again. gRPC tries by itself; pool.reconnect(name) tries at once.",
@@ -151,23 +54,21 @@ def _refused(run: Run) -> _Told:
             (of_transition(lost),),
             lost.time,
         )
-    text = f"{_whom(run)} refuses: the machine answers, but nothing listens at that port ({many})."
-    return _Told(Cause.REFUSED, text, "Is the module started, and does it listen at this port and address (not only at its own 127.0.0.1)?")
+    if socket:
+        text = f"{run.whom} refuses: the file is there, but nothing listens on it ({many})."
+        return Told(Cause.REFUSED, text, "Is the module started? One that ended may have left the file behind; and is it a socket?")
+    text = f"{run.whom} refuses: the machine answers, but nothing listens at that port ({many})."
+    return Told(Cause.REFUSED, text, "Is the module started, and does it listen at this port and address (not only at its own 127.0.0.1)?")
 
 
-def _unresolved(run: Run) -> _Told:
+def _unresolved(run: Run) -> Told:
     host = host_of(run.last.channel.address)
     name = f"The name {host}" if host else f"The address {run.last.channel.address}"
     advice = "Check the spelling. A bare service name resolves only inside its cluster and namespace; from elsewhere write the full name."
-    return _Told(Cause.UNRESOLVED, f"{name} does not resolve: {_last_words(run.last.reason)}.", advice)
+    return Told(Cause.UNRESOLVED, f"{name} does not resolve: {run.last_words}.", advice)
 
 
-def _last_words(reason: str) -> str:
-    """What the resolver said itself, behind what gRPC core put before it."""
-    return shown_reason(reason.rstrip("]. ").rpartition(": ")[2] or reason, 200)
-
-
-def _unreachable(run: Run) -> _Told:
+def _unreachable(run: Run) -> Told:
     words = run.last.reason
     if "route" in words or "unreachable" in words:
         how, advice = (
@@ -175,101 +76,112 @@ def _unreachable(run: Run) -> _Told:
             "Check the network: a route, a VPN, a pod's address that is used from outside its cluster.",
         )
     else:
-        how = f"nothing answers, not even to refuse (given up after {_took(run)})"
+        how = f"nothing answers, not even to refuse (given up after {run.took})"
         advice = "A firewall or network policy drops the packets, or the machine is down or its address wrong."
-    return _Told(Cause.UNREACHABLE, f"{_whom(run)} is unreachable: {how}, {attempts_text(len(run.attempts))}.", advice)
+    return Told(Cause.UNREACHABLE, f"{run.whom} is unreachable: {how}, {attempts_text(len(run.attempts))}.", advice)
 
 
-def _took(run: Run) -> str:
-    start = run.last.start
-    return seconds_text(run.case.options.backoff.min_connect_timeout if start is None else (run.last.end - start) / 1e9)
-
-
-def _hangs(run: Run) -> _Told:
-    lost = _lost_before(run)
+def _hangs(run: Run) -> Told:
+    lost = run.lost
     if lost is not None:
+        accepts = "the proxy still leads to it" if run.proxy else "its machine still accepts connections"
         text = (
-            f"{_whom(run)} is frozen: it was connected and stopped to answer; "
-            f"its machine still accepts connections, but its process says nothing ({attempts_text(len(run.attempts))})."
+            f"{run.whom} is frozen: it was connected and stopped to answer; "
+            f"{accepts}, but its process says nothing ({attempts_text(len(run.attempts))})."
         )
-        advice = (
-            "The process hangs, is stopped (SIGSTOP, a debugger) or gets no processor. Look at it on its machine; gRPC tries by itself."
-        )
-        return _Told(Cause.FROZEN, text, advice, Evidence.INFERRED, (of_transition(lost),), lost.time)
+        advice = "The process hangs, is stopped (SIGSTOP, a debugger) or gets no processor. Look at it on its machine"
+        advice += ", and whether the proxy passes anything on; gRPC tries by itself." if run.proxy else "; gRPC tries by itself."
+        return Told(Cause.FROZEN, text, advice, Evidence.INFERRED, (of_transition(lost),), lost.time)
     tls = not run.last.channel.is_plaintext
     what = "a TLS handshake" if tls else "HTTP/2 SETTINGS"
-    text = f"{_whom(run)} accepts the connection and then says nothing: {what} did not come within {_took(run)}."
+    text = f"{run.whom} accepts the connection and then says nothing: {what} did not come within {run.took}."
     advice = "The process hangs, or the port belongs to a proxy or a server that speaks another protocol and waits for the client."
-    return _Told(Cause.HANDSHAKE_HANGS, text, advice)
+    if run.proxy:
+        advice = f"The process hangs, or the port belongs to another server, or {run.proxy} passes nothing on, though it said that it does."
+    return Told(Cause.HANDSHAKE_HANGS, text, advice)
 
 
-def _not_http2(run: Run) -> _Told:
+def _not_http2(run: Run) -> Told:
+    if "ALPN" in run.last.reason:
+        text = f"{run.whom} speaks TLS, but no HTTP/2 in it (it did not choose h2 by ALPN), so it is no gRPC server."
+        advice = (
+            "It is another port of the module (its web page), or a proxy or load balancer that ends TLS there: "
+            "let it offer h2 by ALPN, which gRPC requires."
+        )
+        return Told(Cause.NOT_HTTP2, text, advice)
     http1 = "http1.x" in run.last.reason or "frame type 80" in run.last.reason
     what = "HTTP/1.1" if http1 else "another protocol than HTTP/2"
     advice = "It is another port of the module (its web page, its metrics), or a proxy that does not speak HTTP/2 to the module."
-    return _Told(Cause.NOT_HTTP2, f"{_whom(run)} answers in {what}, so it is no gRPC server: {shown_reason(run.last.reason, 200)}", advice)
+    return Told(Cause.NOT_HTTP2, f"{run.whom} answers in {what}, so it is no gRPC server: {shown_reason(run.last.reason, 200)}", advice)
 
 
-def _authority(run: Run) -> _Told:
-    text = f"The certificate of {_whom(run)} comes from an authority that is not trusted here (unable to get local issuer certificate)."
-    return _Told(Cause.CERTIFICATE_AUTHORITY, text, "Trust its authority: tp.Tls(roots=...) with the CA's PEM file.")
+def _authority(run: Run) -> Told:
+    text = f"The certificate of {run.whom} comes from an authority that is not trusted here (unable to get local issuer certificate)."
+    return Told(Cause.CERTIFICATE_AUTHORITY, text, "Trust its authority: tp.Tls(roots=...) with the CA's PEM file.")
 
 
-def _name(run: Run) -> _Told:
-    asked = "" if run.case.options.tls is None else run.case.options.tls.server_name or ""
-    expected = asked or host_of(run.last.channel.address) or "the host of the address"
-    text = f"The certificate of {_whom(run)} is valid, but for another name than {expected}."
-    return _Told(
+def _name(run: Run) -> Told:
+    tls = run.case.options.tls
+    if tls is None or run.last.channel != run.case.channel:
+        expected = "the one that was asked for"  # its settings are not known any more
+    else:
+        expected = tls.server_name or host_of(run.last.channel.address) or "the host of the address"
+    text = f"The certificate of {run.whom} is valid, but for another name than {expected}."
+    return Told(
         Cause.CERTIFICATE_NAME, text, "Say the name that stands in the certificate: tp.Tls(server_name=...), or address the module by it."
     )
 
 
-def _expired(run: Run) -> _Told:
-    text = f"The certificate of {_whom(run)} has expired."
+def _expired(run: Run) -> Told:
+    text = f"The certificate of {run.whom} has expired."
     if "not yet valid" in run.last.reason:
-        text = f"The certificate of {_whom(run)} is not valid yet."
-    return _Told(Cause.CERTIFICATE_EXPIRED, text, "Renew the module's certificate, and check the clocks of both machines.")
+        text = f"The certificate of {run.whom} is not valid yet."
+    return Told(Cause.CERTIFICATE_EXPIRED, text, "Renew the module's certificate, and check the clocks of both machines.")
 
 
-def _tls_not_expected(run: Run) -> _Told:
-    text = f"{_whom(run)} is not TLS: it answered the TLS hello in plaintext (WRONG_VERSION_NUMBER)."
-    return _Told(Cause.TLS_NOT_EXPECTED, text, "Register the module without tls, or have it serve TLS at this port.")
+def _tls_not_expected(run: Run) -> Told:
+    text = f"{run.whom} is not TLS: it answered the TLS hello in plaintext (WRONG_VERSION_NUMBER)."
+    return Told(Cause.TLS_NOT_EXPECTED, text, "Register the module without tls, or have it serve TLS at this port.")
 
 
-def _client_certificate(run: Run) -> _Told:
-    text = f"{_whom(run)} hangs up in the TLS handshake: {shown_reason(run.last.reason, 200)}"
+def _client_certificate(run: Run) -> Told:
+    text = f"{run.whom} hangs up in the TLS handshake: {shown_reason(run.last.reason, 200)}"
     advice = "Mostly it asks its clients for a certificate: tp.Tls(certificate=..., key=...); the module's log says why it hung up."
-    return _Told(Cause.CLIENT_CERTIFICATE, text, advice, Evidence.INFERRED)
+    return Told(Cause.CLIENT_CERTIFICATE, text, advice, Evidence.INFERRED)
 
 
-def _hangs_up(run: Run) -> _Told:
+def _hangs_up(run: Run) -> Told:
+    if run.proxy:
+        return proxied.hangs_up(run)
     if not run.last.channel.is_plaintext:
         return _client_certificate(run)
     probe = next(iter(run.case.observed(Subject.TLS)), None) if run.until is None else None
     if probe is not None and probe.text:
-        text = f"{_whom(run)} speaks {probe.text}, and this connection is plaintext: it hangs up."
+        text = f"{run.whom} speaks {probe.text}, and this connection is plaintext: it hangs up."
         advice = f"Register the module with {_WITH_TLS}."
-        return _Told(Cause.TLS_EXPECTED, text, advice, Evidence.SEEN, (of_observation(probe),))
+        return Told(Cause.TLS_EXPECTED, text, advice, Evidence.SEEN, (of_observation(probe),))
     seen = () if probe is None else (of_observation(probe),)
-    text = f"{_whom(run)} accepts the connection and ends it before it has said anything ({shown_reason(run.last.reason, 160)})."
+    text = f"{run.whom} accepts the connection and ends it before it has said anything ({shown_reason(run.last.reason, 160)})."
     first = f"If the module serves TLS, register it with {_WITH_TLS}. If not," if probe is None else "It does not speak TLS either:"
     advice = f"{first} a proxy in front of it has nobody behind it, or the module refuses at its limit; see its log."
-    return _Told(Cause.HANGS_UP, text, advice, Evidence.SEEN, seen)
+    return Told(Cause.HANGS_UP, text, advice, Evidence.SEEN, seen)
 
 
-def _no_socket(run: Run) -> _Told:
-    text = f"{_whom(run)} is not there: no such file, so nothing listens on that Unix socket."
-    return _Told(
+def _no_socket(run: Run) -> Told:
+    text = f"{run.whom} is not there: no such file, so nothing listens on that Unix socket."
+    return Told(
         Cause.NO_SOCKET, text, "Is the module started on this machine, and is its socket at this path (and visible in this container)?"
     )
 
 
-def _fails(run: Run) -> _Told:
-    text = f"{_whom(run)} cannot be connected to: {shown_reason(run.last.reason, 300)}"
-    return _Told(Cause.FAILS, text, "Look the reason up, and see the module's own log.")
+def _fails(run: Run) -> Told:
+    text = f"{run.whom} cannot be connected to: {shown_reason(run.last.reason, 300)}"
+    logs = "the module's own log and the proxy's" if run.proxy else "the module's own log"
+    return Told(Cause.FAILS, text, f"Look the reason up, and see {logs}.")
 
 
-_TELL: Mapping[Cause, Callable[[Run], _Told]] = {
+_TELL: Mapping[Cause, Callable[[Run], Told]] = {
+    Cause.PROXY_FAILS: proxied.in_the_way,
     Cause.UNRESOLVED: _unresolved,
     Cause.REFUSED: _refused,
     Cause.NO_SOCKET: _no_socket,

@@ -69,7 +69,9 @@ def _one(case: Case, loss: Loss) -> Finding:
         asked = f"sent after {keepalive.time:g} s, lost after {keepalive.timeout:g} s more"
         lived = "" if loss.life is None else f", connected for {seconds_text(loss.life)}"
         text = f"{case.key} {'was' if back else 'is'} frozen{lived}: no answer to keepalive ({asked}){back}."
-        advice = "The process hangs, is stopped (SIGSTOP, a debugger), or packets to it are dropped in silence. Look at it on its machine."
+        way = f", or {loss.row.channel.proxy}, the proxy on the way, hangs" if loss.row.channel.proxy else ""
+        hangs = f"The process hangs, is stopped (SIGSTOP, a debugger), or packets to it are dropped in silence{way}."
+        advice = f"{hangs} Look at it on its machine."
         return _made(case, Cause.FROZEN, (text, advice), loss)
     if error == UNKNOWN_ERROR:
         why = "no call was under way, so nobody told why" if loss.act is None else f"just before, somebody did this to it: {loss.act.text}"

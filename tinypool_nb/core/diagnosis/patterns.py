@@ -7,11 +7,11 @@ from statistics import median
 
 from tinypool_nb.core.diagnosis.case import Case, of_observation, spread
 from tinypool_nb.core.diagnosis.causes import Cause
-from tinypool_nb.core.diagnosis.findings import Finding, Reference
+from tinypool_nb.core.diagnosis.findings import Finding
 from tinypool_nb.core.diagnosis.losses import AGED, SECOND, Loss
 from tinypool_nb.core.diagnosis.wording import seconds_text, times_text
 from tinypool_nb.core.disconnections import UNKNOWN_ERROR
-from tinypool_nb.core.events import Evidence, Observation, Subject
+from tinypool_nb.core.events import Evidence, Subject
 from tinypool_nb.core.states import State
 from tinypool_nb.core.telling import counted
 
@@ -108,7 +108,9 @@ def too_many_pings(case: Case, found: Sequence[Loss], *, inferred: bool) -> Find
         "Ping less: tp.Keepalive(time=...). gRPC servers permit one ping in 5 min, and none without calls, unless their own policy says "
         "more: min_ping_interval_without_data, PermitWithoutStream; modules in the field permit one each 5 s."
     )
-    return _of_many(case, Cause.TOO_MANY_PINGS, (text, advice), found, Evidence.INFERRED if inferred else Evidence.SEEN, sent)
+    finding = _of_many(case, Cause.TOO_MANY_PINGS, (text, advice), found, Evidence.INFERRED if inferred else Evidence.SEEN)
+    rows = (*finding.evidence, *map(of_observation, sent[:2]))
+    return replace(finding, evidence=tuple(sorted(rows, key=lambda row: row.time)))
 
 
 def recycling(case: Case, found: Sequence[Loss]) -> Finding:
@@ -173,17 +175,13 @@ def flapping(case: Case, found: Sequence[Loss]) -> Finding:
     return replace(finding, until=None if goes_on else found[-1].back or times[-1])
 
 
-def _of_many(
-    case: Case, cause: Cause, words: tuple[str, str], found: Sequence[Loss], known: Evidence, looked: Sequence[Observation] = ()
-) -> Finding:
+def _of_many(case: Case, cause: Cause, words: tuple[str, str], found: Sequence[Loss], known: Evidence) -> Finding:
     """`words`: the sentence and the advice."""
-    rows: list[Reference] = [*spread(sorted((each for loss in found for each in loss.references), key=lambda row: row.time))]
-    rows += map(of_observation, looked[:2])
+    references = spread(sorted((reference for loss in found for reference in loss.references), key=lambda row: row.time))
     last = found[-1]
     lives = [loss.life or 0.0 for loss in found]
     # It goes on as long as the next one is not overdue, and on the connection that it was about.
     overdue = (case.now - (last.back or last.row.time)) / SECOND > 3 * max(lives) + 1.0
     over = overdue or last.row.channel != case.channel or case.state is State.SHUTDOWN
     until = (last.back or last.row.time) if over else None
-    references = tuple(sorted(rows, key=lambda row: row.time))
     return Finding(case.key, cause, words[0], references, words[1], found[0].row.time, until, known)

@@ -12,7 +12,7 @@ _WORDS: tuple[tuple[re.Pattern[str], Cause], ...] = (
     (re.compile(r"CERTIFICATE_VERIFY_FAILED|self.signed certificate|local issuer certificate"), Cause.CERTIFICATE_AUTHORITY),
     (re.compile(r"CERTIFICATE_REQUIRED|BAD_CERTIFICATE|HANDSHAKE_FAILURE|UNKNOWN_CA"), Cause.CLIENT_CERTIFICATE),
     (re.compile(r"WRONG_VERSION_NUMBER|HTTP_REQUEST|UNKNOWN_PROTOCOL|PACKET_LENGTH_TOO_LONG"), Cause.TLS_NOT_EXPECTED),
-    (re.compile(r"http1\.x server|Failed parsing HTTP/2|Expected SETTINGS frame|Connection dropped: protocol"), Cause.NOT_HTTP2),
+    (re.compile(r"http1\.x server|Failed parsing HTTP/2|Expected SETTINGS frame|Connection dropped: protocol|ALPN"), Cause.NOT_HTTP2),
     (
         re.compile(
             # A ping that times out before the connect deadline does, ends the attempt: as of a module that was frozen meanwhile.
@@ -37,11 +37,29 @@ _WORDS: tuple[tuple[re.Pattern[str], Cause], ...] = (
 )
 
 
+_NOT_PAST = frozenset({Cause.UNRESOLVED, Cause.REFUSED, Cause.UNREACHABLE})
+"""Causes that are the proxy's own where there is one, since it is all that gRPC resolves and dials."""
+_PROXY_SAID = re.compile(r"HTTP proxy returned|Expected '|(?<!\()Endpoint closing")
+"""What comes of asking a proxy: its refusal, an answer that is none of HTTP, and none in time."""
+
+
 @lru_cache(maxsize=4096)  # a thousand modules fail for few reasons
-def cause_of(reason: str) -> Cause:
+def cause_of(reason: str, *, peer: str = "", address: str = "", proxy: str = "") -> Cause:
     """The cause that a failed attempt's reason stands for.
+
+    Args:
+        reason: in gRPC core's words.
+        peer: who was tried. Whatever its name says is no reason.
+        address: of the module.
+        proxy: through which it was tried; "" if through none.
 
     >>> cause_of("UNKNOWN: ipv4:127.0.0.1:50051: Failed to connect to remote host: Connection refused").value
     'refused'
+    >>> cause_of("connect failed: addr: unix:/run/resolver error: Connection refused", peer="unix:/run/resolver").value
+    'refused'
     """
-    return next((cause for words, cause in _WORDS if words.search(reason)), Cause.FAILS)
+    for name in (peer, address.rpartition("/")[2], proxy):
+        if ":" in name:
+            reason = reason.replace(name, "")
+    cause = next((cause for words, cause in _WORDS if words.search(reason)), Cause.FAILS)
+    return Cause.PROXY_FAILS if proxy and (cause in _NOT_PAST or _PROXY_SAID.search(reason)) else cause

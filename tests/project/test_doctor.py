@@ -1,9 +1,17 @@
 """`tinypool-nb doctor ADDRESS`: what it prints, and the code that a script can use."""
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import pytest
 
+from tinypool_nb.channels.environment import prepare
 from tinypool_nb.cli import main, module_check
 from tinypool_nb.lab import Lab
+
+prepare()
+
+import grpc  # noqa: E402  gRPC reads the environment while it loads
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +44,9 @@ def test_modules_that_cannot_each_say_why(capsys: pytest.CaptureFixture[str], mo
     [
         (["127.0.0.1"], "it has no port"),
         (["=127.0.0.1:1"], "at least one character"),
+        (["a=127.0.0.1:1", "a=127.0.0.1:2"], "each module is given once"),
+        (["a=127.0.0.1:1", "a=127.0.0.1:1"], "module name 'a' was refused"),
+        (["unix:s:x=127.0.0.1:1", "unix:/s/x", "unix:/t/x"], "each module is given once"),
         (["127.0.0.1:1", "--timeout", "soon"], "is no number of seconds"),
         (["127.0.0.1:1", "--print-crd"], "not allowed with"),
         (["127.0.0.1:1", "--ca", "/nonexistent/ca.pem"], "/nonexistent/ca.pem"),
@@ -48,6 +59,26 @@ def test_words_that_are_not_understood(capsys: pytest.CaptureFixture[str], words
         code = int(end.code or 0)
     assert code == 2
     assert why in capsys.readouterr().err
+
+
+def test_two_sockets_of_one_name_are_two_modules(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The second must not move the first: one that was not reached stays one that was not reached."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    there, nowhere = f"unix:{tmp_path}/two/grpc.sock", f"unix:{tmp_path}/one/grpc.sock"
+    server = grpc.server(ThreadPoolExecutor(1))
+    server.add_insecure_port(there)
+    server.start()
+    try:
+        assert main(["doctor", nowhere, there, "--timeout", "2"]) == 1
+        told = capsys.readouterr().out
+        assert f"{nowhere.replace('unix:/', 'unix/').replace('/', ':')}: cannot be reached: no socket\n" in told
+        assert f"{there.replace('unix:/', 'unix/').replace('/', ':')}: nothing wrong\n" in told
+        assert main(["doctor", there, there]) == 0
+        assert capsys.readouterr().out.startswith("grpc.sock: nothing wrong\n"), "the short name is enough where it is the only one"
+        assert main(["doctor", f"grpc.sock={there}", nowhere, "--timeout", "2"]) == 1
+    finally:
+        server.stop(0).wait()
 
 
 def test_colours_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,8 @@ def add(commands: Any) -> None:
         "doctor",
         help="connect to modules, or look whether a cluster's can be discovered, and say what is the matter; or print what a cluster needs",
         description="Connects to modules once and says of each whether it was reached, and if not, why and what to do; or looks whether "
-        "the modules of a cluster can be discovered. The exit code is 0 if all is well, 1 if not, 2 if the words were not understood. "
-        "Or prints what a cluster needs.",
+        "the modules of a cluster can be discovered. The exit code is 0 if every module was reached, or all can be discovered, 1 if not, "
+        "2 if the words were not understood. Or prints what a cluster needs.",
         epilog="examples:\n"
         "  tinypool-nb doctor 127.0.0.1:50051\n"
         "  tinypool-nb doctor api=api-module-v1:50051 --ca company-ca.pem\n"

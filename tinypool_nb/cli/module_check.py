@@ -4,6 +4,7 @@ import argparse
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -43,7 +44,10 @@ def run(options: argparse.Namespace) -> int:
     from tinypool_nb.core.options import Backoff, PoolOptions
     from tinypool_nb.notebook.pool import Pool
 
-    asked = _named(options.addresses)
+    try:
+        asked = _named(options.addresses)
+    except ModuleNameError as error:
+        options.not_understood(str(error))
     # One attempt an address, given up in time; its backoff is longer than we stay.
     backoff = Backoff(initial=max(options.timeout, 1.0), maximum=_LONGEST_TIMEOUT, min_connect_timeout=options.timeout)
     try:
@@ -107,8 +111,31 @@ def _asked(text: str) -> tuple[ModuleKey | None, str]:
 
 
 def _named(asked: Sequence[tuple[ModuleKey | None, str]]) -> list[tuple[ModuleKey, str]]:
-    """Each with a name: its own, or its address without what a name must not hold."""
-    return [(key or ModuleKey(None, address.rpartition("/")[2]), address) for key, address in dict.fromkeys(asked)]
+    """Each with a name of its own: what was said, or its address from the last "/" on; where that is taken, the whole address.
+
+    Raises:
+        ModuleNameError: a name is said twice; a second address would only move the module from the first.
+    """
+    once = [each for place, each in enumerate(asked) if each[0] is not None or each not in asked[:place]]
+    short = [address.rpartition("/")[2] if key is None else str(key) for key, address in once]
+    named = [
+        (key or ModuleKey(None, name if short.count(name) == 1 else _whole(address)), address)
+        for (key, address), name in zip(once, short, strict=True)
+    ]
+    often = Counter(key for key, _ in named)
+    twice = next((key for key in often if often[key] > 1), None)
+    if twice is not None:
+        raise ModuleNameError(str(twice), "each module is given once; give each address a name of its own, or none")
+    return named
+
+
+def _whole(address: str) -> str:
+    """An address as a name, which holds no "/".
+
+    >>> _whole("unix:/run/one/grpc.sock"), _whole("dns://127.0.0.1:53/api:50051")
+    ('unix:run:one:grpc.sock', 'dns:127.0.0.1:53:api:50051')
+    """
+    return ":".join(part for part in address.replace(":/", "/").split("/") if part)
 
 
 def _timeout(text: str) -> float:

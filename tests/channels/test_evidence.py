@@ -136,6 +136,22 @@ def test_nobody_answers_a_tls_hello_at_a_closed_port() -> None:
     assert tls_version("ipv4:127.0.0.1:1", 1.0) is None
 
 
+def test_who_accepts_tcp_is_dialled_only_while_a_connection_is_made_for_long() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        peer = f"ipv4:127.0.0.1:{listener.getsockname()[1]}"
+        one = Subchannel(3, peer, tp.State.CONNECTING, 0, 0, 0, None, ())
+
+        def subjects(connecting: int | None, *subchannels: Subchannel) -> set[Subject]:
+            seen = Seen(KEY, None, subchannels, held=False, resource=None, hung_up="", connecting=connecting)
+            return {row.subject for row in observe(seen, lambda: 10_000_000_000, 1.0, {})}
+
+        assert Subject.TCP in subjects(7_000_000_000, one)
+        assert Subject.TCP not in subjects(9_000_000_000, one), "not yet"
+        assert Subject.TCP not in subjects(None, one)
+        assert Subject.TCP not in subjects(7_000_000_000, one._replace(state=tp.State.TRANSIENT_FAILURE))
+        assert Subject.TCP not in subjects(7_000_000_000, one._replace(peer="ipv4:127.0.0.1:1"))
+
+
 def test_a_held_module_says_so() -> None:
     with Pool() as pool:
         pool.register("http-module-v1", "127.0.0.1:1")

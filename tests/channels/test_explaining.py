@@ -114,6 +114,48 @@ def test_what_is_wrong_with_transport_security(pool: Pool, lab: Lab) -> None:
     assert now(pool, "no certificate").cause is Cause.CLIENT_CERTIFICATE
 
 
+def test_a_handshake_that_hangs_is_named_while_it_lasts(pool: Pool, serve: Callable[[Handler], str], tmp_path: Any) -> None:
+    address = serve(say_nothing)
+    pool.register("mute", address, options=tp.PoolOptions())  # as everybody's: an attempt gets 20 s, and a ping goes out after 10
+    pool.health_check()
+    until = time.monotonic() + 10
+    while Cause.HANDSHAKE not in (found := causes(pool, "mute")):
+        assert Cause.CONNECTING in found
+        assert time.monotonic() < until
+        time.sleep(0.1)  # it is for a person to ask, and nothing tells when two seconds are over
+    assert found[Cause.HANDSHAKE].known is Evidence.INFERRED
+    assert f"ipv4:{address} accepts TCP connections" in found[Cause.HANDSHAKE].text
+    pool.save(tmp_path / "mute.parquet")
+    assert Cause.HANDSHAKE in [each.cause for each in tp.open_recording(tmp_path / "mute.parquet").explain("mute").findings]
+
+
+def test_pick_first_leaves_endpoints_untried(pool: Pool, lab: Lab) -> None:
+    module = lab.start("three", replicas=3)
+    pool.register("three", module.address)
+    for _ in range(60):
+        pool.send("three", wait_for_ready=True)
+    (found,) = pool.explain("three").findings
+    assert found.cause is Cause.UNEVEN_BY_DESIGN
+    assert "had 60 of 60 calls" in found.text
+    assert "(3 endpoints, 20 each would be even)" in found.text
+
+
+def test_a_name_that_is_gone_from_dns_is_told_before_the_connection_is_lost(pool: Pool, lab: Lab) -> None:
+    dns, module = lab.dns(), lab["three"] if "three" in lab else lab.start("three", replicas=3)
+    dns.set("module.test", ["127.0.0.1"])
+    pool.register("named", dns.target("module.test", int(module.replicas[0].address.rpartition(":")[2])))
+    pool.send("named", wait_for_ready=True)
+    assert pool.explain("named").findings == ()
+    dns.set("module.test", [])
+    (found,) = pool.explain("named").findings
+    assert (found.cause, pool.explain("named").diagnosis.verdict) == (Cause.DNS_FAILS, "nothing wrong")
+    assert "the connection holds" in found.text
+    dns.fail("module.test")
+    assert Cause.DNS_FAILS in causes(pool, "named")
+    dns.set("module.test", ["127.0.0.1"])
+    assert pool.explain("named").findings == ()
+
+
 @pytest.mark.parametrize("offered", [[], ["http/1.1"]])
 def test_tls_without_http2_in_it_is_no_grpc_server(pool: Pool, serve: Callable[[Handler], str], offered: list[str]) -> None:
     authority = trustme.CA()

@@ -1,11 +1,13 @@
-"""What a person's question "why?" looks at, besides the record: gRPC core's counters, DNS, the environment, whether an address speaks TLS.
+"""What a person's question "why?" looks at, besides the record: gRPC core's counters, DNS, the environment, whether a peer answers.
 
-It runs in the asking person's thread, waits no longer than it is told to, and never touches the module's own connection.
+A peer that hangs up is said a TLS hello, one to which a connection has been under way for long is dialled by TCP. It runs in the asking
+person's thread, waits no longer than it is told to, and never touches the module's own connection.
 """
 
 import os
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from ipaddress import ip_address
@@ -13,10 +15,12 @@ from typing import NamedTuple
 
 from tinypool_nb.channels.lookup import LookupFailedError, lookup
 from tinypool_nb.core.addresses import Address, Scheme, parse_address
+from tinypool_nb.core.diagnosis.condition import SLOW
 from tinypool_nb.core.discovering import Known
 from tinypool_nb.core.events import ChannelIdentity, Observation, Subject
 from tinypool_nb.core.failures import shown_reason
 from tinypool_nb.core.keys import ModuleKey
+from tinypool_nb.core.states import State
 from tinypool_nb.core.subchannels import Subchannel
 from tinypool_nb.errors import AddressError
 
@@ -36,6 +40,8 @@ class Seen(NamedTuple):
     """What discovery knows of it."""
     hung_up: str
     """The peer that hangs up on its plaintext channel, in gRPC's form; "" if none does."""
+    connecting: int | None = None
+    """Since when a connection is being made, without a proxy; None if none is."""
 
 
 def observe(seen: Seen, now: Callable[[], int], timeout: float, environment: Mapping[str, str] | None = None) -> tuple[Observation, ...]:
@@ -44,10 +50,12 @@ def observe(seen: Seen, now: Callable[[], int], timeout: float, environment: Map
     Args:
         seen: what the pool knows.
         now: the clock, nanoseconds since 1970-01-01 UTC; all rows get the moment when everything was seen.
-        timeout: seconds at most, for each of DNS and the TLS hello.
+        timeout: seconds at most, for each of DNS, the TLS hello and the TCP connection.
         environment: by default this process's.
     """
-    found = tuple(_observe(seen, timeout, os.environ if environment is None else environment))
+    found = list(_observe(seen, timeout, os.environ if environment is None else environment))
+    if seen.connecting is not None and now() - seen.connecting >= SLOW:
+        found += _accepting(seen.subchannels, timeout)
     moment = now()
     return tuple(Observation(moment, seen.key, subject, text, value) for subject, text, value in found)
 
@@ -72,6 +80,15 @@ def _observe(seen: Seen, timeout: float, environment: Mapping[str, str]) -> Iter
     names = sorted(name for name in (*PROXIES, *map(str.upper, PROXIES)) if environment.get(name))
     if names:
         yield Subject.ENVIRONMENT, ", ".join(names), 0
+
+
+def _accepting(subchannels: Iterable[Subchannel], timeout: float) -> Iterator[_Row]:
+    """Whether the peer that a connection is being made to accepts another one, which is closed at once."""
+    peer = next((one.peer for one in subchannels if one.state is State.CONNECTING), "")
+    begun = time.monotonic()
+    if peer:
+        with suppress(OSError), _dial(peer, timeout):
+            yield Subject.TCP, peer, round((time.monotonic() - begun) * 1_000)
 
 
 def _counted(subchannels: Iterable[Subchannel]) -> Iterator[_Row]:

@@ -39,7 +39,7 @@ from tinypool_nb.core.subchannels import Found
 from tinypool_nb.core.telling import told_pool
 from tinypool_nb.discovery.discoveries import Discoveries
 from tinypool_nb.errors import ForkedPoolError, OptionsError, PoolClosedError
-from tinypool_nb.journal.cases import hanging_up
+from tinypool_nb.journal.cases import Doubt, doubt
 from tinypool_nb.journal.follower import Follower
 from tinypool_nb.journal.journal import Journal
 from tinypool_nb.logs import log_transitions
@@ -498,11 +498,12 @@ class ClientPool:
     def observe(self, key: ModuleKey, timeout: float = 2.0) -> tuple[Observation, ...]:
         """Look at everything around a module that the record does not have, and record it: counters, DNS now, environment, discovery.
 
-        It looks in the caller's thread. One address that hangs up on a plaintext connection is said a TLS hello on a socket of its own.
+        It looks in the caller's thread. One address that hangs up on a plaintext connection is said a TLS hello on a socket of its own;
+        one that has been connecting for 2 s is dialled once, by TCP alone.
 
         Args:
             key: the module.
-            timeout: seconds at most for each of DNS and the hello.
+            timeout: seconds at most for each of DNS, the hello and the TCP connection.
 
         Raises:
             ForkedPoolError: the pool is another process's.
@@ -518,8 +519,8 @@ class ClientPool:
         subchannels = None if number is None else Counters(self.journal.clock).subchannels(number)
         resource = next((known for known in self._discoveries.known() if known.module.key == key), None)
         held = watched is not None and watched.held
-        hung_up = "" if channel is None else hanging_up(self.journal, channel)
-        seen = evidence.Seen(key, channel, subchannels or (), held, resource, hung_up)
+        doubted = Doubt() if channel is None else doubt(self.journal, channel)
+        seen = evidence.Seen(key, channel, subchannels or (), held, resource, *doubted)
         rows = evidence.observe(seen, self.journal.clock.now, timeout)
         for row in rows:
             self.journal.append(row)

@@ -165,6 +165,8 @@ class Subject(StrEnum):
     """The state of the module's discovery, and why, as `state: reason`."""
     HELD = "held"
     """The module is held: the value is 1."""
+    TCP = "tcp"
+    """The peer that a connection is being made to, if it accepted a second one at once; the value is how many milliseconds that took."""
 
 
 class Observation(NamedTuple):

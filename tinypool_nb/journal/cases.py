@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -84,18 +84,26 @@ def _looked_at(rows: Rows) -> tuple[ModuleKey, ...]:
     return tuple(dict.fromkeys(map(ModuleKey, rows.values("namespace"), rows.values("module"))))
 
 
-def hanging_up(journal: Journal, channel: ChannelIdentity) -> str:
-    """The peer whose last attempt ended by its hanging up on this plaintext channel, which is not connected; "" if there is none.
+class Doubt(NamedTuple):
+    """What of a channel's connecting a socket of one's own may tell more of."""
 
-    A proxy is none: what it would answer to TLS says nothing of the module behind it.
-    """
-    if not channel.is_plaintext or channel.proxy:
-        return ""
+    hung_up: str = ""
+    """The peer whose last attempt ended by its hanging up on this plaintext channel, which is not connected; "" if there is none."""
+    connecting: int | None = None
+    """Since when a connection is being made, for the first time or again; None if none is."""
+
+
+def doubt(journal: Journal, channel: ChannelIdentity) -> Doubt:
+    """What is in doubt of a channel. A proxy is asked nothing: what it would answer says nothing of the module behind it."""
+    if channel.proxy:
+        return Doubt()
     case = cases(journal, lambda _: PoolOptions(), now=0, keys=(channel.key,))[channel.key]
+    connecting = case.opening.time if case.opening is not None and case.state is State.CONNECTING else None
     last = next((row for row in reversed(case.attempts) if row.channel == channel), None)
-    if last is None or case.state is State.READY or last.outcome is not Outcome.FAILED:
-        return ""
-    return last.peer if cause_of(last.reason, peer=last.peer, address=channel.address) is Cause.HANGS_UP else ""
+    if not channel.is_plaintext or last is None or case.state is State.READY or last.outcome is not Outcome.FAILED:
+        return Doubt(connecting=connecting)
+    hung_up = cause_of(last.reason, peer=last.peer, address=channel.address) is Cause.HANGS_UP
+    return Doubt(last.peer if hung_up else "", connecting)
 
 
 def _spans(calls: Rows, transitions: Iterable[list[Transition]]) -> npt.NDArray[np.bool_]:

@@ -250,7 +250,7 @@ class Pool(ClientPool, Record):
 
         Args:
             name: the module; one that discovery saw and did not register may be asked for too.
-            timeout: seconds at most that each of DNS and a TLS hello may take.
+            timeout: seconds at most that each of DNS, a TLS hello and a TCP connection may take.
 
         Raises:
             UnknownModuleError: nobody has ever seen it; with the near names.

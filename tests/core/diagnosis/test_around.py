@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.core.diagnosis.conftest import IDLE, KEY, C, R, Recorded, S, T, at
+from tests.core.diagnosis.conftest import IDLE, KEY, PEER, C, R, Recorded, S, T, at
 from tinypool_nb.core.codes import Code
 from tinypool_nb.core.diagnosis.causes import Cause, Gravity
 from tinypool_nb.core.discovering import Standing
@@ -84,6 +84,26 @@ def test_connecting_says_when_it_is_given_up() -> None:
     )
 
 
+def test_a_connection_that_waits_for_its_handshake_says_so() -> None:
+    """FAULTS, row 6: it is CONNECTING until the connect deadline, and TCP is answered meanwhile."""
+    record = Recorded(options=PoolOptions()).walk((0, IDLE), (1, C)).looked(4, Subject.TCP, PEER, 1)
+    diagnosis = record.diagnosis(4)
+    handshake, connecting = diagnosis.findings
+    assert (handshake.cause, handshake.known, handshake.gravity) == (Cause.HANDSHAKE, Evidence.INFERRED, Gravity.TROUBLE)
+    assert f"{PEER} accepts TCP connections (1 ms just now), and HTTP/2 SETTINGS has not come for 3 s" in handshake.text
+    assert handshake.evidence[-1].text == f"tcp: {PEER} after 1 ms"
+    assert (connecting.cause, diagnosis.verdict) == (Cause.CONNECTING, "in trouble: handshake")
+    assert Cause.HANDSHAKE not in causes(record.walk((5, R)), 6)
+
+
+@pytest.mark.parametrize(("looked", "took"), [(1.5, 1), (4.0, 200)])
+def test_a_handshake_that_takes_its_time_is_no_alarm(looked: float, took: int) -> None:
+    """After half a second it may still come, and on a link on which TCP takes 200 ms it takes a second or two."""
+    assert causes(Recorded(options=PoolOptions()).walk((0, IDLE), (1, C)).looked(looked, Subject.TCP, PEER, took), looked) == [
+        Cause.CONNECTING
+    ]
+
+
 def test_idle_on_purpose_is_nothing_wrong() -> None:
     diagnosis = Recorded().walk((0, IDLE)).diagnosis(60)
     assert [finding.cause for finding in diagnosis.findings] == [Cause.IDLE]
@@ -151,13 +171,56 @@ def test_pick_first_knows_only_the_endpoints_that_it_tried() -> None:
 
 
 def test_endpoints_that_are_unevenly_used() -> None:
-    record = ready().looked(5, Subject.CALLS, ONE, 95).looked(5, Subject.CALLS, TWO, 5)
-    (uneven,) = record.diagnosis(5).findings
-    assert uneven.cause is Cause.UNEVEN
+    def spread(one: int, two: int) -> Recorded:
+        record = ready().looked(5, Subject.CALLS, ONE, one).looked(5, Subject.CALLS, TWO, two)
+        record.options = PoolOptions(load_balancing="round_robin")
+        return record
+
+    (uneven,) = spread(95, 5).diagnosis(5).findings
+    assert (uneven.cause, uneven.gravity) == (Cause.UNEVEN, Gravity.TROUBLE)
     assert f"{ONE} had 95 of 100 calls, {TWO} 5 (2 endpoints, 50 each would be even)" in uneven.text
+    assert "pool.subchannels()" in uneven.advice
+    assert causes(spread(55, 45), 5) == []
+    assert causes(spread(9, 1), 5) == [], "too few to tell"
+
+
+def test_pick_first_uses_one_endpoint_by_design() -> None:
+    """Core lists only the endpoint that was tried: the others stand in the address, or in DNS."""
+    record = Recorded(address="ipv4:127.0.0.1:21500,127.0.0.1:21501,127.0.0.1:21502").walk((0, IDLE), (1, C), (1.1, R)).connected(1, 1.1)
+    record.looked(5, Subject.RESOLVED, PEER).looked(5, Subject.CALLS, PEER, 200)
+    diagnosis = record.diagnosis(5)
+    (uneven,) = diagnosis.findings
+    assert (uneven.cause, uneven.gravity, diagnosis.verdict) == (Cause.UNEVEN_BY_DESIGN, Gravity.NOTE, "nothing wrong")
+    assert f"{PEER} had 200 of 200 calls, ipv4:127.0.0.1:21501 0 (3 endpoints, 67 each would be even)" in uneven.text
+    assert "That is how pick_first works" in uneven.text
     assert "round_robin" in uneven.advice
-    assert causes(ready().looked(5, Subject.CALLS, ONE, 55).looked(5, Subject.CALLS, TWO, 45), 5) == []
-    assert causes(ready().looked(5, Subject.CALLS, ONE, 9).looked(5, Subject.CALLS, TWO, 1), 5) == [], "too few to tell"
+    named = ready().looked(5, Subject.CALLS, ONE, 60).looked(5, Subject.DNS, f"{ONE}, {TWO}, ipv6:[::1]:50051")
+    (uneven,) = named.diagnosis(5).findings
+    assert uneven.cause is Cause.UNEVEN_BY_DESIGN
+    assert "(2 endpoints, 30 each" in uneven.text, "the other family of addresses leads to the same pods"
+    assert [row.text for row in uneven.evidence] == [f"calls: {ONE} 60", f"dns: {ONE}, {TWO}, ipv6:[::1]:50051"]
+    assert causes(ready().looked(5, Subject.CALLS, ONE, 60).looked(5, Subject.DNS, ONE), 5) == []
+
+
+def test_a_name_that_is_gone_from_dns_is_a_warning() -> None:
+    record = Recorded(address="api.example:50051").walk((0, IDLE), (1, C), (1.1, R)).connected(1, 1.1)
+    record.looked(5, Subject.RESOLVED, ONE).looked(5, Subject.DNS_FAILED, "the name has no address")
+    diagnosis = record.diagnosis(5)
+    (gone,) = diagnosis.findings
+    assert (gone.cause, gone.gravity, gone.now, diagnosis.verdict) == (Cause.DNS_FAILS, Gravity.NOTE, True, "nothing wrong")
+    assert "DNS says no address for api.example now (the name has no address): the connection holds" in gone.text
+    record.walk((6, IDLE))
+    assert Cause.DNS_FAILS not in causes(record, 7), "nobody looked since"
+    record.looked(8, Subject.DNS_FAILED, "the name has no address")
+    assert "no connection can be made" in next(each for each in record.diagnosis(8).findings if each.cause is Cause.DNS_FAILS).text
+
+
+def test_a_name_that_does_not_resolve_is_told_once() -> None:
+    reason = "UNAVAILABLE: errors resolving api.example:50051: [field:hostname lookup error: Domain name not found]"
+    record = Recorded(address="api.example:50051").walk((0, IDLE), (1, C), (1.1, T, reason)).failed(None, 1.1, reason, peer="")
+    record.looked(2, Subject.DNS_FAILED, "Name or service not known")
+    assert Cause.DNS_FAILS not in causes(record, 2)
+    assert Cause.UNRESOLVED in causes(record, 2)
 
 
 def test_a_proxy_in_the_environment_is_only_mentioned() -> None:

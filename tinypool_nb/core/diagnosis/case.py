@@ -132,6 +132,7 @@ def of_mark(row: Mark) -> Reference:
 def of_observation(row: Observation) -> Reference:
     """What was looked at, and what was seen."""
     value = f" {row.value:,}" if row.subject in {Subject.CALLS, Subject.KEEPALIVES} else ""
+    value = f" after {row.value:,} ms" if row.subject is Subject.TCP else value
     return Reference(RowOf.OBSERVATIONS, row.time, f"{row.subject}: {row.text}{value}")
 
 

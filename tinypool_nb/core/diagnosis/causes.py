@@ -54,11 +54,17 @@ class Cause(StrEnum):
     RECYCLED = "recycled"
     DRAINED = "drained"
     STALE_DNS = "stale DNS"
+    DNS_FAILS = "DNS fails now"
+    """The name has no address any more, which will be felt when the connection is lost."""
     UNEVEN = "uneven"
+    UNEVEN_BY_DESIGN = "uneven by design"
+    """pick_first uses one endpoint at a time."""
     MESSAGE_TOO_LARGE = "message too large"
     DEADLINE = "deadline too short"
     KEPT_ADDRESS = "last good address"
     """Discovery: the resource names no usable address any more, and the module stays at the last one."""
+    HANDSHAKE = "handshake"
+    """An attempt is under way and waits for more than TCP, by all likelihood."""
     BACKOFF = "waiting in backoff"
     CONNECTING = "connecting"
     HELD = "held"
@@ -134,10 +140,13 @@ CAUSES: Mapping[Cause, About] = MappingProxyType(
         Cause.RECYCLED: About(Gravity.NOTE, SERVER_KEEPALIVE),
         Cause.DRAINED: About(Gravity.NOTE, GOAWAY),
         Cause.STALE_DNS: About(Gravity.TROUBLE, NAMING),
+        Cause.DNS_FAILS: About(Gravity.NOTE, NAMING),
         Cause.UNEVEN: About(Gravity.TROUBLE, LOAD_BALANCING),
+        Cause.UNEVEN_BY_DESIGN: About(Gravity.NOTE, LOAD_BALANCING),
         Cause.MESSAGE_TOO_LARGE: About(Gravity.TROUBLE, STATUS_CODES),
         Cause.DEADLINE: About(Gravity.TROUBLE, DEADLINES),
         Cause.KEPT_ADDRESS: About(Gravity.TROUBLE, NAMING),
+        Cause.HANDSHAKE: About(Gravity.TROUBLE, PREFACE),
         Cause.BACKOFF: About(Gravity.NOTE, BACKOFF_SPECIFICATION),
         Cause.CONNECTING: About(Gravity.NOTE, BACKOFF_SPECIFICATION),
         Cause.HELD: About(Gravity.NOTE, BACKOFF_SPECIFICATION),

@@ -15,6 +15,10 @@ from tinypool_nb.core.states import State
 from tinypool_nb.core.telling import counted
 
 SECOND = 1_000_000_000
+SLOW = 2 * SECOND
+"""Nanoseconds from which on a connection that is being made is worth a look."""
+MANY_TIMES = 20
+"""How many times what a TCP connection takes a handshake may take: a few for its round trips, the rest for a machine that is slow."""
 
 
 def findings(case: Case) -> Iterator[Finding]:
@@ -31,6 +35,7 @@ def findings(case: Case) -> Iterator[Finding]:
         case Doing.WAITING:
             yield _waiting(case, doing)
         case Doing.TRYING:
+            yield from _handshake(case)
             yield _trying(case, doing)
         case Doing.ASLEEP:
             yield _idle(case)
@@ -73,6 +78,24 @@ def _trying(case: Case, doing: Forecast) -> Finding:
     if doing.next is not None:
         text += f" and is given up at {clock_text(doing.next.latest)} UTC at the latest"
     return _present(case, Cause.CONNECTING, f"{text}.", "Wait for it: pool.wait(name), or await pool.until(name).", *_last_failure(case))
+
+
+def _handshake(case: Case) -> Iterator[Finding]:
+    """TCP is answered at once, and the connection is not made: what is waited for is the handshake, though nobody says so yet."""
+    rows = case.observed(Subject.TCP)
+    if not rows or case.opening is None or case.state is not State.CONNECTING:
+        return
+    waited = rows[0].time - case.opening.time
+    if waited < max(SLOW, MANY_TIMES * rows[0].value * 1_000_000):
+        return
+    what = "HTTP/2 SETTINGS" if case.channel is None or case.channel.is_plaintext else "a TLS handshake or HTTP/2 SETTINGS"
+    text = (
+        f"{case.key} waits for a handshake, by all likelihood: {rows[0].text} accepts TCP connections ({rows[0].value} ms just now), and "
+        f"{what} has not come for {seconds_text((case.now - case.opening.time) / SECOND)}."
+    )
+    advice = "The process hangs or is slow, or the port belongs to a server that speaks another protocol. The attempt goes on meanwhile."
+    evidence = (of_transition(case.opening), of_observation(rows[0]))
+    yield Finding(case.key, Cause.HANDSHAKE, text, evidence, advice, case.opening.time, None, Evidence.INFERRED)
 
 
 def _last_failure(case: Case) -> list[Reference]:

@@ -1,13 +1,16 @@
 """What was looked at around a module because a person asked: DNS, the spread of its calls, the environment, its discovery."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
+from tinypool_nb.core.addresses import Scheme, parse_address
 from tinypool_nb.core.diagnosis.case import Case, of_mark, of_observation, spread
 from tinypool_nb.core.diagnosis.causes import Cause
 from tinypool_nb.core.diagnosis.findings import Finding
+from tinypool_nb.core.diagnosis.wording import host_of
 from tinypool_nb.core.discovering import Standing
 from tinypool_nb.core.events import Evidence, MarkKind, Observation, Subject
 from tinypool_nb.core.states import State
+from tinypool_nb.errors import AddressError
 
 ENOUGH = 20
 """Calls an endpoint on the average from which on their spread says something."""
@@ -20,6 +23,7 @@ def findings(case: Case) -> Iterator[Finding]:
     yield from _discovery(case)
     if case.state is not State.SHUTDOWN:
         yield from _dns(case)
+        yield from _dns_failed(case)
         yield from _uneven(case)
     yield from _proxy(case)
 
@@ -51,26 +55,60 @@ def _dns(case: Case) -> Iterator[Finding]:
     yield _finding(case, Cause.STALE_DNS, text, advice, resolved[0], dns[0])
 
 
+def _dns_failed(case: Case) -> Iterator[Finding]:
+    """What is to come: gRPC asks DNS again once a connection is lost, and until then all is well."""
+    rows = case.observed(Subject.DNS_FAILED)
+    unresolved = case.state is not State.READY and bool(case.failed) and not case.failed[-1].peer
+    if not rows or unresolved:  # which the failed attempts tell
+        return
+    host = host_of(case.address) or case.address
+    text = f"DNS says no address for {host} now ({rows[0].text})"
+    if case.state is State.READY:
+        text += ": the connection holds, since gRPC asks DNS again only when it is lost, and then none can be made."
+    else:
+        text += ": gRPC asks it anew before it connects, so that no connection can be made as long as that is so."
+    advice = "Put the name's record back, or register the address that is meant, before the connection is lost."
+    yield _finding(case, Cause.DNS_FAILS, text, advice, rows[0])
+
+
 def _uneven(case: Case) -> Iterator[Finding]:
     rows = [row for row in case.observed(Subject.CALLS) if row.text]
-    total = sum(row.value for row in rows)
-    if len(rows) < 2 or total < ENOUGH * len(rows):
+    calls = {row.text: row.value for row in rows}
+    by_design = case.options.load_balancing == "pick_first"
+    if by_design:
+        calls = dict.fromkeys(_untried(case, calls), 0) | calls
+    total = sum(calls.values())
+    if len(calls) < 2 or total < ENOUGH * len(calls):
         return
-    fair = total / len(rows)
-    most, least = max(rows, key=lambda row: row.value), min(rows, key=lambda row: row.value)
-    if most.value < UNEVEN * fair and least.value > fair / UNEVEN:
+    fair = total / len(calls)
+    most, least = max(calls, key=lambda peer: calls[peer]), min(calls, key=lambda peer: calls[peer])
+    if calls[most] < UNEVEN * fair and calls[least] > fair / UNEVEN:
         return
     text = (
-        f"The endpoints of {case.key} are unevenly used: {most.text} had {most.value:,} of {total:,} calls, {least.text} {least.value:,} "
-        f"({len(rows)} endpoints, {fair:,.0f} each would be even)."
+        f"The endpoints of {case.key} are unevenly used: {most} had {calls[most]:,} of {total:,} calls, {least} {calls[least]:,} "
+        f"({len(calls)} endpoints, {fair:,.0f} each would be even)"
     )
-    if case.options.load_balancing == "pick_first":
-        advice = 'pick_first uses one endpoint at a time: tp.PoolOptions(load_balancing="round_robin") spreads calls over all.'
-    else:
+    if not by_design:
         advice = (
             "An endpoint that came late, or was lost for a while, has fewer; so has one whose connection fails: see pool.subchannels()."
         )
-    yield _finding(case, Cause.UNEVEN, text, advice, *rows[:8])
+        yield _finding(case, Cause.UNEVEN, f"{text}.", advice, *rows[:8])
+        return
+    text += ". That is how pick_first works: it uses one endpoint at a time, and tries another only when that one is lost."
+    advice = 'Nothing, or tp.PoolOptions(load_balancing="round_robin"), which spreads calls over all of them.'
+    yield _finding(case, Cause.UNEVEN_BY_DESIGN, text, advice, *rows[:8], *case.observed(Subject.DNS)[:1])
+
+
+def _untried(case: Case, tried: Collection[str]) -> Iterator[str]:
+    """The endpoints that pick_first has, of the family that it uses: core lists only those that it tried."""
+    try:
+        address = parse_address(case.address)
+    except AddressError:
+        return
+    known = [f"{address.scheme}:{endpoint}" for endpoint in address.endpoints] if address.scheme in {Scheme.IPV4, Scheme.IPV6} else []
+    known += [peer for row in case.observed(Subject.DNS) for peer in row.text.split(", ")]
+    families = {peer.partition(":")[0] for peer in tried}
+    yield from (peer for peer in known if peer.partition(":")[0] in families and peer not in tried)
 
 
 def _proxy(case: Case) -> Iterator[Finding]:

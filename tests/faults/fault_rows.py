@@ -60,7 +60,7 @@ FAULTS: Mapping[int, Fault] = MappingProxyType(
         6: Fault(
             "accepts, then says nothing",
             "CONNECTING until the connect deadline: handshake",
-            "handshake hangs",
+            "handshake, after 2 s of connecting; then handshake hangs",
             "`module.faults.silent()`",
         ),
         7: Fault(
@@ -210,7 +210,7 @@ FAULTS: Mapping[int, Fault] = MappingProxyType(
         31: Fault(
             "thousands of modules flapping",
             "bounded memory (what went is counted, totals right), bounded redraws",
-            "flapping, or recycled if each lives equally long",
+            "flapping, or recycled if each lives equally long and is followed at once",
             "`tinypool_nb.lab.FlappingServer(hold=0.5)`",
         ),
         32: Fault(

@@ -54,7 +54,7 @@ class Cause(StrEnum):
     RECYCLED = "recycled"
     DRAINED = "drained"
     STALE_DNS = "stale DNS"
-    DNS_FAILS = "DNS fails now"
+    DNS_FAILS = "DNS fails"
     """The name has no address any more, which will be felt when the connection is lost."""
     UNEVEN = "uneven"
     UNEVEN_BY_DESIGN = "uneven by design"

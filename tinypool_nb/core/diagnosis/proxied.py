@@ -87,9 +87,9 @@ def hangs_up(run: Run) -> Told:
         f"before the module has said anything ({shown_reason(run.last.reason, 160)}): gRPC core does not say which of them."
     )
     module = (
-        "the module does: mostly it asks its clients for a certificate, tp.Tls(certificate=..., key=...)"
+        "it is the module: mostly it asks its clients for a certificate, tp.Tls(certificate=..., key=...)"
         if tls
-        else "the module does: it may serve TLS, options=tp.PoolOptions(tls=tp.Tls(...), proxy=...), or refuse at its limit"
+        else "it is the module: it may serve TLS, options=tp.PoolOptions(tls=tp.Tls(...), proxy=...), or refuse at its limit"
     )
     advice = f"Does {run.proxy} lead to other modules? If not, it is no HTTP proxy with CONNECT: {_CORRECT}. If it does, {module}."
     return Told(Cause.CLIENT_CERTIFICATE if tls else Cause.HANGS_UP, text, advice, Evidence.INFERRED)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 import tinypool_nb as tp
+from tests.ports import listening
 from tinypool_nb.channels.evidence import Seen, observe, tls_version
 from tinypool_nb.channels.lookup import LookupFailedError, lookup
 from tinypool_nb.core.addresses import parse_address
@@ -137,7 +138,7 @@ def test_nobody_answers_a_tls_hello_at_a_closed_port() -> None:
 
 
 def test_who_accepts_tcp_is_dialled_only_while_a_connection_is_made_for_long() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with listening() as listener:
         peer = f"ipv4:127.0.0.1:{listener.getsockname()[1]}"
         one = Subchannel(3, peer, tp.State.CONNECTING, 0, 0, 0, None, ())
 

@@ -24,6 +24,7 @@ from tinypool_nb.views.discoveries import discoveries_html
 
 HTTP, API = "http-module-v1", "api-module-v1"
 A, B = "127.0.0.1:1", "127.0.0.1:2"
+PASSWORD = "hunter2-of-ada"
 
 
 @pytest.fixture
@@ -343,12 +344,17 @@ def test_what_the_pool_does_is_counted_as_what_a_person_does(server: Operator, p
 
 
 @pytest.mark.usefixtures("_soon")
-def test_no_secret_shows_anywhere(pool: tp.Pool, server: Operator, config: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The token is taken, refused, and sent back by a server that quotes it wherever it can."""
+def test_no_secret_shows_anywhere(pool: tp.Pool, server: Operator, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The token and the password of the URL are taken, refused, and sent back by a server that quotes them wherever it can."""
     caplog.set_level(logging.DEBUG)
-    quoting = f"Bearer {server.token} is none of mine"
+    url = server.api.url.replace("://", f"://ada:{PASSWORD}@")
+    quoting = f"Bearer {server.token} is none of mine at {url}"
     server.put(HTTP, A)
     shown = io.StringIO()
+    config = str(tmp_path / "config")
+    Path(config).write_text(Path(server.kubeconfig).read_text().replace(server.api.url, url))
+    unusable = tmp_path / "unusable"
+    unusable.write_text(Path(config).read_text().replace(f":{server.api.port}", ":99999"))
     server.api.refuse(401, message=quoting)
     discovery = pool.discover(kubeconfig=config)
     for code in (401, 403, 409):
@@ -367,10 +373,11 @@ def test_no_secret_shows_anywhere(pool: tp.Pool, server: Operator, config: str, 
         discovery.wait(0)
     except tp.NotSyncedError:
         traceback.print_exc(file=shown)
-    try:
-        pool.discover(kubeconfig=config, context="none")
-    except tp.KubeconfigError:
-        traceback.print_exc(file=shown)
+    for path, context in ((config, "none"), (unusable, None)):
+        try:
+            pool.discover(kubeconfig=path, context=context)
+        except tp.KubeconfigError:
+            traceback.print_exc(file=shown)
     for frame in (pool.modules(), pool.marks(), pool.transitions(), pool.connections(), pool.summary()):
         print(frame.to_string(), frame.to_csv(), file=shown)
     parts = [discovery, discovery.book, discovery.line, discovery._registry, pool._discoveries, pool]
@@ -383,9 +390,11 @@ def test_no_secret_shows_anywhere(pool: tp.Pool, server: Operator, config: str, 
         print(stored.to_pylist(), pq.read_metadata(tmp_path / f"{name}.parquet").metadata, file=shown)
     text = shown.getvalue()
     assert "is none of mine" in text
+    assert "not shown, since a password" in text
     assert [text_ for text_ in told(pool) if text_.startswith("refused: ") and "(403: " in text_] != []
     for where in (text, caplog.text, *(str(vars(record)) for record in caplog.records)):
         assert server.token not in where
+        assert PASSWORD not in where
         assert "bearer s" not in where.lower()
     assert server.token.encode() not in (tmp_path / "incident.parquet").read_bytes()
 

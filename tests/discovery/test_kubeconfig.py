@@ -64,6 +64,46 @@ def test_clusters_share_nothing_and_hide_who_they_are(tmp_path: Path) -> None:
         assert TOKEN not in shown
         assert "pass-word" not in shown
     assert one.conceal(f"Bearer {TOKEN} is unknown") == "Bearer … is unknown"
+    assert one.conceal("no way to http://ada:pass-word@127.0.0.1:1") == "no way to http://…@127.0.0.1:1"
+
+
+def test_a_password_before_the_host_is_hidden_as_it_is_written_and_as_it_is_meant(tmp_path: Path) -> None:
+    cluster = find_cluster(kubeconfig(tmp_path / "config", "http://ada:pass%2Fword@127.0.0.1:1"))
+    assert cluster.conceal("pass%2Fword or pass/word of ada") == "… or … of ada"
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        "https://ada:pass-word@127.0.0.1:99999",
+        "https://ada:pass-word/1@127.0.0.1:6443",
+        "https://ada:7/pass-word@127.0.0.1:6443",
+        "https://ada:7?pass-word@127.0.0.1:6443",
+        "https://ada:7#pass-word@127.0.0.1:6443",
+        "ada:pass-word@127.0.0.1:6443",
+        "https://ada:pass-word@",
+    ],
+)
+def test_a_server_that_is_none_is_told_before_it_is_dialled_and_without_a_password(tmp_path: Path, server: str) -> None:
+    with pytest.raises(KubeconfigError, match=r"its server .* is none: it is to be https:// or http://, a host") as caught:
+        find_cluster(kubeconfig(tmp_path / "config", server))
+    assert "pass-word" not in str(caught.value)
+
+
+def test_a_server_that_is_none_and_holds_no_password_is_shown(tmp_path: Path) -> None:
+    for server in ("https://127.0.0.1:99999", "127.0.0.1:6443", "ftp://127.0.0.1"):
+        with pytest.raises(KubeconfigError, match=f"its server '{server}' is none"):
+            find_cluster(kubeconfig(tmp_path / "config", server))
+
+
+def test_a_file_is_found_again_wherever_the_process_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kubeconfig(tmp_path / "config", "http://127.0.0.1:1")
+    monkeypatch.chdir(tmp_path)
+    for cluster in (find_cluster("config"), find_cluster(environment={"KUBECONFIG": f"missing{os.pathsep}config"})):
+        assert str(tmp_path / "config") in cluster.source
+        monkeypatch.chdir("/")
+        assert cluster.renew().server == "http://127.0.0.1:1"
+        monkeypatch.chdir(tmp_path)
 
 
 def test_nothing_is_found_and_it_says_what_was_tried() -> None:
@@ -193,6 +233,8 @@ def test_what_a_pod_lacks_is_told(pod: Pod) -> None:
     _, folder, environment = pod
     with pytest.raises(KubeconfigError, match="has no contexts, and context='lab'"):
         find_cluster(None, "lab", environment=environment, service_account=folder)
+    with pytest.raises(KubeconfigError, match=r"cannot be used: its server 'https://127.0.0.1:99999' is none"):
+        find_cluster(environment={**environment, "KUBERNETES_SERVICE_PORT": "99999"}, service_account=folder)
     (folder / "token").unlink()
     with pytest.raises(KubeconfigError, match="token missing in"):
         find_cluster(environment=environment, service_account=folder)

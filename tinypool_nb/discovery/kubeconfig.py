@@ -4,10 +4,10 @@ What goes wrong is told in words of ours: those of the client may quote a user's
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from tinypool_nb.errors import KubeconfigError, shown
 
@@ -53,7 +53,8 @@ class Cluster:
 
     def _secrets(self) -> list[str]:
         configuration = self.api.configuration
-        values = [*configuration.api_key.values(), configuration.password, *(urlsplit(configuration.proxy or "").password or "",)]
+        urls = configuration.host, configuration.proxy
+        values = [*configuration.api_key.values(), configuration.password, *(each for url in urls for each in _passwords(url or ""))]
         secrets = [part for value in values if isinstance(value, str) for part in value.split()]
         return sorted({each for each in secrets if len(each) >= SHORTEST_SECRET and each.lower() not in {"bearer", "basic"}}, key=len)[::-1]
 
@@ -94,33 +95,50 @@ def find_cluster(
     )
 
 
-def _from_files(paths: str, context: str | None, said: str) -> Cluster:
-    from kubernetes import client, config
+def _from_anywhere(paths: str) -> str:
+    """The same files wherever this process goes: they are read again when the token has expired."""
+    home = map(os.path.expanduser, filter(None, paths.split(os.pathsep)))  # which, unlike Path's, lets stand whom it does not know
+    return os.pathsep.join(str(Path(path).absolute()) for path in home)
 
+
+def _from_files(paths: str, context: str | None, said: str) -> Cluster:
+    from kubernetes import client
+
+    from tinypool_nb.discovery.plugins import Loader
+
+    paths = _from_anywhere(paths)
     source = f"{said}{shown(paths, most=200)}"
-    if not any(Path(path).expanduser().exists() for path in paths.split(os.pathsep) if path):
+    if not any(Path(path).exists() for path in paths.split(os.pathsep) if path):
         raise KubeconfigError(f"{source}: no such file")
-    name, namespace = _context(paths, context, source)
+    merger, name, namespace = _context(paths, context, source)
     configuration = _patient(type.__call__(client.Configuration))  # else a process-wide default, token included, would be its beginning
+    denied = f"{source}, context {shown(name)}, gives no access to a cluster"
     try:
-        api = config.new_client_from_config(paths, context=name, client_configuration=configuration)
-    except Exception as error:  # noqa: BLE001 a file can be wrong in any way, and its error may quote it; an exec plugin too
-        raise KubeconfigError(f"{source}, context {shown(name)}, gives no access to a cluster: {_harmless(error)}") from None
+        # A token that is refreshed goes back into its file, as with kubectl: the old one may be worth nothing any more.
+        loader = Loader(config_dict=merger.config, active_context=name, config_base_path=None, config_persister=merger.save_changes)
+        loader.load_and_set(configuration)
+        _check_server(configuration.host)
+        api = client.ApiClient(configuration)
+    except KubeconfigError as error:
+        raise KubeconfigError(f"{denied}: {error}") from None
+    except Exception as error:  # noqa: BLE001 a file can be wrong in any way, and its error may quote it
+        raise KubeconfigError(f"{denied}: {_harmless(error)}") from None
     return Cluster(api, namespace, f"context {shown(name)} of {source}", lambda: _from_files(paths, name, said))
 
 
-def _context(paths: str, context: str | None, source: str) -> tuple[str, str]:
-    """The name and the namespace of the context that is meant."""
+def _context(paths: str, context: str | None, source: str) -> tuple[Any, str, str]:
+    """The files as one, and the name and the namespace of the context that is meant."""
     from kubernetes.config.kube_config import KubeConfigMerger
 
     try:
-        merged = KubeConfigMerger(paths).config.value
+        merger = KubeConfigMerger(paths)
+        merged = merger.config.value
         namespaces = {str(each["name"]): each["context"].safe_get("namespace") for each in merged["contexts"]}
     except Exception as error:  # noqa: BLE001 as in `_from_files`
         raise KubeconfigError(f"{source} cannot be read: {_harmless(error)}") from None
     name = merged.get("current-context") if context is None else context
     if name in namespaces:
-        return name, str(namespaces[name] or "default")
+        return merger, name, str(namespaces[name] or "default")
     what = "names no current context" if not name else f"has no context {shown(name)}"
     raise KubeconfigError(f"{source} {what}; it has {', '.join(map(shown, namespaces)) or 'none'}")
 
@@ -138,7 +156,10 @@ def _in_cluster(told: Mapping[str, str], service_account: Path, context: str | N
         InClusterConfigLoader(token_filename=str(token), cert_filename=str(certificate), environ=told).load_and_set(configuration)
         told_namespace = service_account / "namespace"
         namespace = told_namespace.read_text().strip() if told_namespace.exists() else "default"
+        _check_server(configuration.host)
         return Cluster(client.ApiClient(configuration), namespace, source, lambda: _in_cluster(told, service_account, None))
+    except KubeconfigError as error:
+        raise KubeconfigError(f"{source} cannot be used: {error}") from None
     except Exception as error:  # noqa: BLE001 as in `_from_files`
         missing = [path.name for path in (token, certificate) if not path.is_file()]
         why = f"{', '.join(missing)} missing in {service_account}" if missing else _harmless(error)
@@ -151,6 +172,25 @@ def _patient(configuration: Any) -> Any:
     if hasattr(configuration, "client_go_retries"):
         configuration.client_go_retries = False
     return configuration
+
+
+def _check_server(url: str) -> None:
+    """Let through what the client can dial: its own error would quote all of it, a password too.
+
+    Raises:
+        KubeconfigError
+    """
+    from urllib3.util import parse_url
+
+    try:
+        parts = parse_url(url)
+        behind = f"{parts.path}{parts.query}{parts.fragment}"
+        is_url = parts.scheme in {"http", "https"} and urlsplit(url).hostname and "@" not in behind  # else a password reached into the path
+    except ValueError:
+        is_url = False
+    if not is_url:
+        server = "its server (not shown, since a password may stand in it)" if "@" in url else f"its server {shown(url)}"
+        raise KubeconfigError(f"{server} is none: it is to be https:// or http://, a host, and perhaps a port up to 65535")
 
 
 def _harmless(error: Exception) -> str:
@@ -171,3 +211,15 @@ def without_user(url: str) -> str:
     """
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _passwords(url: str) -> Iterator[str]:
+    """What must not be told of the one who may be named in a URL, as it is written there and as it is meant.
+
+    >>> list(_passwords("https://ada:s%2Fcret@127.0.0.1")), list(_passwords("https://t0ken@127.0.0.1")), list(_passwords("https://127.0.0.1"))
+    (['ada:s%2Fcret', 's%2Fcret', 's/cret'], ['t0ken', 't0ken', 't0ken'], [])
+    """
+    user, _, _ = urlsplit(url).netloc.rpartition("@")
+    if user:
+        password = user.partition(":")[2] or user
+        yield from (user, password, unquote(password))

@@ -181,8 +181,8 @@ class Reflector:
             return
         if self._resources is not None:
             trouble = self._resources.trouble(trouble, watching=verb == "watch")  # a server may say a secret within a watch too
-        if trouble.status == 401:
-            self._disconnect()  # whoever logs in again changes the file that the token is in
+        if trouble.status in {401, 403}:
+            self._disconnect()  # whoever logs in again, or as somebody else, changes what the kubeconfig gives
         self._guarded(self._target.troubled, trouble, verb)
 
     def _guarded(self, call: Callable[..., object], *arguments: Any, **options: Any) -> None:

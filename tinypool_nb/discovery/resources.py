@@ -19,6 +19,7 @@ from tinypool_nb.core.reflecting import Came
 from tinypool_nb.core.tinymodules import GROUP, PLURAL, VERSION
 from tinypool_nb.discovery.kubeconfig import Cluster
 from tinypool_nb.discovery.lifeline import Lifeline, tied
+from tinypool_nb.errors import KubeconfigError
 
 PIECE = 65_536
 """Bytes that are read at once."""
@@ -178,6 +179,8 @@ def trouble_of(error: Exception, cluster: Cluster | None, *, silence: float | No
     match error:
         case Trouble():
             found = error
+        case KubeconfigError():  # as where a credential has expired, and there is no other
+            found = Trouble(Came.WRONG, str(error))
         case ApiException() if error.status:
             found = refusal(int(error.status), error.body, str(error.reason or ""))
         case ApiException():  # as the client tells a TLS error

@@ -268,6 +268,26 @@ def test_what_cannot_be_forwarded_says_why_and_the_rest_goes_on(pool: tp.Pool, d
     lab[NAME].remove()
 
 
+def test_pods_of_any_size_and_number_are_read_as_far_as_to_one_that_is_ready(
+    pool: tp.Pool, discover: Callable[[], Discovery], lab: tp.Lab
+) -> None:
+    pods = f"/api/v1/namespaces/{NAMESPACE}/pods"
+    ready = lab.resources.ask("GET", f"{pods}/{NAME}-{lab[NAME].port}")
+    others = [f"{'a' if number < 25 else 'z'}{number:02}" for number in range(45)]  # before and behind it
+    try:
+        for name in others:
+            metadata = {"name": name, "labels": ready["metadata"]["labels"], "annotations": {"x": "y" * 240_000}}
+            lab.resources.ask("POST", pods, {**ready, "metadata": metadata, "status": {"phase": "Pending"}})
+        discover()
+        assert pool.send(NAME)
+        asked = [request.path for request in lab.api.requests if request.path.startswith(f"{pods}?")]
+        assert ["continue=" in path for path in asked[-2:]] == [False, True]
+        assert "continue=" in asked[-1], "it is ready, so the third page is not asked for"
+    finally:
+        for name in others:
+            lab.resources.ask("DELETE", f"{pods}/{name}")
+
+
 def test_more_than_a_handful_is_refused_with_what_to_do(pool: tp.Pool, discover: Callable[[], Discovery], lab: tp.Lab) -> None:
     for number in range(MOST_FORWARDS):
         lab.resources.create(f"n{number:02}", addr=f"n{number:02}:50051")

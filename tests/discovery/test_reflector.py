@@ -6,12 +6,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.discovery.conftest import NAMESPACE, Between, Operator, kubeconfig, leave, open_stream, refuse, send, until
+from tests.ports import listening
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.reflecting import Came
 from tinypool_nb.core.tinymodules import named
@@ -416,7 +418,7 @@ def test_all_namespaces(server: Between, operator: Operator, rig: Callable[..., 
     until(lambda: equal(operator, target) and len(target.there) == 3)
 
 
-@pytest.mark.parametrize("when", ["watching", "waiting", "listing", "unheard"])
+@pytest.mark.parametrize("when", ["watching", "waiting", "listing", "unaccepted", "handshake"])
 def test_it_ends_quickly_whatever_it_is_doing(server: Between, operator: Operator, config: Path, when: str) -> None:
     began = threading.Event()
 
@@ -428,11 +430,12 @@ def test_it_ends_quickly_whatever_it_is_doing(server: Between, operator: Operato
         server.answers = [mute]
     if when == "waiting":
         operator.api.kill()
-    with socket.socket() as backlog:  # where nobody accepts
-        if when == "unheard":
-            backlog.bind(("127.0.0.1", 0))
-            backlog.listen(0)
-            kubeconfig(config, f"http://127.0.0.1:{backlog.getsockname()[1]}")
+    with ExitStack() as stack:
+        listener = stack.enter_context(unheard(config, "https" if when == "handshake" else "http"))
+        if when == "unaccepted":
+            fill(listener, stack)
+        if when in {"watching", "waiting", "listing"}:
+            kubeconfig(config, server.url, token=operator.token)
         rig = Rig(config)
         match when:
             case "watching":
@@ -441,9 +444,62 @@ def test_it_ends_quickly_whatever_it_is_doing(server: Between, operator: Operato
                 until(lambda: rig.target.troubles)
             case "listing":
                 assert began.wait(5)
+            case "handshake":
+                accepted = stack.enter_context(listener.accept()[0])
+                assert accepted.recv(1), "it says hello"
             case _:
-                until(lambda: rig.reflector.requests)
-        assert rig.stop() < 1.0
+                until(lambda: rig.line._socket)
+        assert rig.stop() < 0.5
+
+
+@contextmanager
+def unheard(config: Path, scheme: str) -> Iterator[socket.socket]:
+    """A server that answers nobody, and a kubeconfig that leads there."""
+    with listening() as listener:
+        listener.listen(0)
+        listener.settimeout(5)
+        kubeconfig(config, f"{scheme}://127.0.0.1:{listener.getsockname()[1]}")
+        yield listener
+
+
+def fill(listener: socket.socket, stack: ExitStack) -> None:
+    """Let its backlog be full, so that nobody else is connected."""
+    while True:
+        waiting = stack.enter_context(socket.socket())
+        waiting.settimeout(0.1)
+        try:
+            waiting.connect(listener.getsockname())
+        except TimeoutError:
+            return
+
+
+def test_a_connection_that_nobody_takes_is_given_up_in_time(config: Path) -> None:
+    with ExitStack() as stack:
+        fill(stack.enter_context(unheard(config, "http")), stack)
+        resources = Resources(find_cluster(config), NAMESPACE, "", Lifeline(), timeouts=Timeouts(0.2, 0.5, 1.0))
+        with pytest.raises(Trouble, match=r"timed out. \(connect timeout=0.2\)"):
+            resources.page(500)
+        resources.close()
+
+
+def test_a_host_is_tried_at_each_of_its_addresses(server: Between, operator: Operator, config: Path) -> None:
+    """`localhost` may be ::1 first, where nobody listens."""
+    kubeconfig(config, server.url.replace("127.0.0.1", "localhost"), token=operator.token)
+    resources = Resources(find_cluster(config), NAMESPACE, "", Lifeline())
+    assert resources.page(500)["items"] == []
+    resources.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [("does-not-exist.invalid", "not known|resolution|No address"), ("x" * 70, "label|not known|too long"), ("[::1]", "refused|address")],
+)
+def test_a_host_that_leads_nowhere_is_told(config: Path, host: str, why: str) -> None:
+    resources = Resources(find_cluster(kubeconfig(config, f"http://{host}:1")), NAMESPACE, "", Lifeline())
+    with pytest.raises(Trouble, match=why) as caught:
+        resources.page(500)
+    assert caught.value.came is Came.CUT
+    resources.close()
 
 
 class Simulated(Lifeline):

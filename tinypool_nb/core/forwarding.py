@@ -3,7 +3,7 @@
 Source: Kubernetes, "DNS for Services and Pods", "Service" (targetPort, headless services) and "Pod Lifecycle" (conditions).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any, NamedTuple
@@ -92,13 +92,13 @@ def forwarded_options(options: PoolOptions, address: str) -> PoolOptions:
     return replace(options, proxy=None, tls=tls, eager_reconnect=False)
 
 
-def target_of(service: Service, told: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> Target:
+def target_of(service: Service, told: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> Target:
     """The pod and its port that a connection to the service comes to.
 
     Args:
         service: which is meant.
         told: the service, as the API server says it.
-        pods: those that its selector picks.
+        pods: those that its selector picks; read no further than to the first that is ready.
 
     Raises:
         ForwardError: none; with the reason.
@@ -107,12 +107,13 @@ def target_of(service: Service, told: Mapping[str, Any], pods: Sequence[Mapping[
     if not ports:
         there = ", ".join(str(each.get("port")) for each in told["spec"].get("ports") or ()) or "none"
         raise ForwardError(f"{service} has no port {service.port}; it has {there}")
-    ready = [pod for pod in pods if _is_ready(pod)]
-    if not ready:
-        found = f"{len(pods)} of its pods are there" if pods else "it picks none"
-        raise ForwardError(f"no pod of {service} is ready ({found})")
-    pod = ready[0]
-    return Target(pod["metadata"]["name"], service.namespace, _port(service, told, ports[0], pod))
+    number = 0
+    for pod in pods:
+        if _is_ready(pod):
+            return Target(pod["metadata"]["name"], service.namespace, _port(service, told, ports[0], pod))
+        number += 1
+    found = f"{number} of its pods are there" if number else "it picks none"
+    raise ForwardError(f"no pod of {service} is ready ({found})")
 
 
 def selector_of(service: Service, told: Mapping[str, Any]) -> str:

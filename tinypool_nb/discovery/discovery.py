@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # they load the Kubernetes client
     from tinypool_nb.discovery.resources import Trouble
 
 SLOWEST_END = 2.0
-"""Seconds that `close` waits for the thread. What nothing can end, a name look-up or a connection under way, ends by itself, soon after."""
+"""Seconds that `close` waits for the thread. Nothing can end a look-up of a name or a command to log in by; they mostly end soon."""
 
 
 class Discovery:

@@ -4,7 +4,6 @@ import os
 import queue
 import socket
 from contextlib import suppress
-from typing import Any
 
 
 class Lifeline:
@@ -31,7 +30,7 @@ class Lifeline:
         return self.is_cut
 
     def hold(self, connected: socket.socket) -> None:
-        """Say from which socket will be read."""
+        """Say which socket is waited for: to be connected, or to be read from."""
         self._socket = connected
         if self.is_cut:
             self._shut()
@@ -49,14 +48,3 @@ class Lifeline:
         with suppress(OSError):
             # Not its own method, which in a TLS socket takes away what the other thread is reading with.
             socket.socket.shutdown(connected, socket.SHUT_RDWR)
-
-
-def tied(connection: type[Any], line: Lifeline) -> type[Any]:
-    """A kind of urllib3 connection that tells `line` the socket it reads from."""
-
-    class Tied(connection):  # type: ignore[misc]
-        def connect(self) -> None:
-            super().connect()
-            line.hold(self.sock)
-
-    return Tied

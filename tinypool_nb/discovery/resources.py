@@ -11,14 +11,13 @@ from typing import Any, NamedTuple
 
 import urllib3
 from kubernetes.client import ApiException, CustomObjectsApi
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from tinypool_nb.core.reflecting import Came
 from tinypool_nb.core.tinymodules import GROUP, PLURAL, VERSION
 from tinypool_nb.discovery.kubeconfig import Cluster
-from tinypool_nb.discovery.lifeline import Lifeline, tied
+from tinypool_nb.discovery.lifeline import Lifeline
+from tinypool_nb.discovery.tied import tie
 from tinypool_nb.errors import KubeconfigError
 
 PIECE = 65_536
@@ -67,12 +66,7 @@ class Resources:
     ) -> None:
         self.cluster = cluster
         self._timeouts = timeouts or Timeouts()
-        self._line = line
-        manager = cluster.api.rest_client.pool_manager
-        manager.pool_classes_by_scheme = {
-            "http": pool_class(HTTPConnectionPool, tied(HTTPConnection, line)),
-            "https": pool_class(HTTPSConnectionPool, tied(HTTPSConnection, line)),
-        }
+        tie(cluster.api, line)
         objects = CustomObjectsApi(cluster.api)
         self._common: dict[str, Any] = {"label_selector": label_selector} if label_selector else {}
         self._ask: Callable[..., Any] = objects.list_cluster_custom_object
@@ -93,7 +87,7 @@ class Resources:
         with self._troubles(watching=False):
             response = self._request(self._timeouts.answer, **asked)
             try:
-                page = json.loads(_whole(response, deadline))
+                page = json.loads(whole(response, deadline))
             except BaseException:
                 response.close()  # what was read in part must not be used for another request
                 raise
@@ -181,6 +175,8 @@ def trouble_of(error: Exception, cluster: Cluster | None, *, silence: float | No
             found = error
         case KubeconfigError():  # as where a credential has expired, and there is no other
             found = Trouble(Came.WRONG, str(error))
+        case json.JSONDecodeError():
+            found = Trouble(Came.WRONG, f"what it said is no JSON: {error}")
         case ApiException() if error.status:
             found = refusal(int(error.status), error.body, str(error.reason or ""))
         case ApiException():  # as the client tells a TLS error
@@ -195,18 +191,13 @@ def trouble_of(error: Exception, cluster: Cluster | None, *, silence: float | No
     return Trouble(found.came, reason[:LONGEST_REASON], status=found.status)
 
 
-def pool_class(kind: type[Any], connection: type[Any]) -> type[Any]:
-    """A kind of urllib3's pools that makes such connections."""
-    return type(kind.__name__, (kind,), {"ConnectionCls": connection})
-
-
-def _whole(response: urllib3.HTTPResponse, deadline: float) -> bytes:
+def whole(response: urllib3.HTTPResponse, deadline: float) -> bytes:
     """The body, which must be there at `deadline`, monotonic seconds: a server that sends a byte now and then is no use."""
     body = bytearray()
     while piece := response.read1(PIECE):
         body += piece
         if len(body) > LARGEST_PAGE:
-            raise Trouble(Came.WRONG, f"a page of the list has more than {LARGEST_PAGE:,} bytes")
+            raise Trouble(Came.WRONG, f"a page of a list has more than {LARGEST_PAGE:,} bytes")
         if time.monotonic() > deadline:
             raise Trouble(Came.CUT, "no complete answer in time")
     return bytes(body)

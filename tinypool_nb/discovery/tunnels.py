@@ -13,33 +13,33 @@ import http.client
 import json
 import os
 import socket
-import ssl
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import urllib3
 from kubernetes.client import CoreV1Api
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import Timeout
-from urllib3.util.ssl_ import create_urllib3_context
 
 from tinypool_nb.core.forwarding import Service, Target, selector_of, target_of
 from tinypool_nb.core.rights import MissingRight
 from tinypool_nb.core.websockets import SUBPROTOCOL, accept_of
 from tinypool_nb.discovery.channels import Channels, End
 from tinypool_nb.discovery.kubeconfig import Cluster
-from tinypool_nb.discovery.lifeline import Lifeline, tied
-from tinypool_nb.discovery.resources import PIECE, pool_class, refusal, trouble_of
+from tinypool_nb.discovery.lifeline import Lifeline
+from tinypool_nb.discovery.resources import PIECE, refusal, trouble_of, whole
+from tinypool_nb.discovery.tied import tie
 from tinypool_nb.errors import ForwardError
 
 CONNECTING = 5.0
 """Seconds that the API server gets to take a connection."""
 ANSWERING = 10.0
 """Seconds that it gets for each answer."""
+PODS = 20
+"""That are asked for at once: with 1.5 MiB each at the most, they come in time."""
 SWITCHING = 101
 
 
@@ -116,55 +116,49 @@ class Tunnel:
         """The pod that is to be reached now: asked anew for each connection, since pods and services move."""
         core = CoreV1Api(cluster.api)
         service = self._service
-        cluster.api.rest_client.pool_manager.connection_pool_kw["ssl_context"] = self._context(cluster.api.configuration)
         self._tie(cluster)
         told = self._ask("get", "services", lambda **how: core.read_namespaced_service(service.name, service.namespace, **how))
-        selector = selector_of(service, told)
-        listed = self._ask("list", "pods", lambda **how: core.list_namespaced_pod(service.namespace, label_selector=selector, **how))
-        return target_of(service, told, listed.get("items") or [])
+        return target_of(service, told, self._pods(core, selector_of(service, told)))
+
+    def _pods(self, core: CoreV1Api, selector: str) -> Iterator[dict[str, Any]]:
+        """The pods that it picks, a page at a time: of those behind the first that is ready nothing need be known."""
+        following: dict[str, str] = {}
+        while True:
+            page = self._ask(
+                "list",
+                "pods",
+                lambda following=following, **how: core.list_namespaced_pod(
+                    self._service.namespace, label_selector=selector, limit=PODS, **following, **how
+                ),
+            )
+            yield from page.get("items") or ()
+            token = (page.get("metadata") or {}).get("continue")
+            if not token:
+                return
+            following = {"_continue": token}
 
     def _tie(self, cluster: Cluster, response: type[http.client.HTTPResponse] = http.client.HTTPResponse) -> None:
         """Let the connections of this client tell their sockets from now on, and read such answers."""
-        manager = cluster.api.rest_client.pool_manager
-        manager.clear()
-        manager.pool_classes_by_scheme = {
-            "http": pool_class(HTTPConnectionPool, self._tied(HTTPConnection, response)),
-            "https": pool_class(HTTPSConnectionPool, self._tied(HTTPSConnection, response)),
-        }
+        tie(cluster.api, self._line, lambda kind: self._telling(kind, response))
 
-    def _context(self, configuration: Any) -> ssl.SSLContext:
-        """What a TLS connection is made by, so that its handshake can be cut, too; urllib3 adds what the client's settings say."""
-        line = self._line
-
-        class Held(ssl.SSLSocket):
-            def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002  # as in the standard library
-                line.hold(self)
-                super().do_handshake(block)
-
-        context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE)
-        own = configuration.ssl_ca_cert or getattr(configuration, "ca_cert_data", None)
-        if configuration.verify_ssl and not own:  # which urllib3 does for contexts of its own alone
-            context.load_default_certs()
-        context.sslsocket_class = Held
-        return context
-
-    def _tied(self, connection: type[Any], response: type[http.client.HTTPResponse]) -> type[Any]:
+    def _telling(self, connection: type[Any], response: type[http.client.HTTPResponse]) -> type[Any]:
         tunnel = self
 
-        class Tied(tied(connection, self._line)):  # type: ignore[misc]
+        class Telling(connection):  # type: ignore[misc]
             response_class = response
 
             def connect(self) -> None:
                 super().connect()
                 tunnel._far = self.sock
 
-        return Tied
+        return Telling
 
     def _ask(self, verb: str, resource: str, request: Callable[..., Any]) -> dict[str, Any]:
         with _Refused(verb, resource, self._service):
+            deadline = time.monotonic() + ANSWERING
             response = request(_preload_content=False, _request_timeout=(CONNECTING, ANSWERING))
             self._responses.append(response)
-            body = response.read(64 * PIECE)
+            body = whole(response, deadline)
             if not 200 <= response.status < 300:
                 raise refusal(response.status, body, response.reason or "")
             self._responses.pop().release_conn()

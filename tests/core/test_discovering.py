@@ -20,7 +20,7 @@ def resource(addr: object = None, uid: str = "1", name: str = "x", namespace: st
     return decode({"metadata": metadata, "status": {"addr": addr}})
 
 
-def after(*events: TinyModule, own: str = "") -> Observed:
+def after(*events: TinyModule, own: ModuleKey | None = None) -> Observed:
     observed: Observed | None = None
     for number, module in enumerate(events):
         observed = observe(None if observed is None else observed.known, module, own=own, now=number)
@@ -66,9 +66,10 @@ def test_what_becomes_of_a_module_and_what_is_told(events: list[TinyModule], sta
 
 
 def test_the_own_module_is_never_connected_to() -> None:
-    known, tell = after(resource(A), own="x")
+    known, tell = after(resource(A), own=ModuleKey("a", "x"))
     assert (known.standing, known.address, tell) == (Standing.OWN, None, "")
-    assert after(resource(A), own="y").known.address == A
+    for other in (ModuleKey("a", "y"), ModuleKey("b", "x"), ModuleKey(None, "x")):
+        assert after(resource(A), own=other).known.address == A
 
 
 def test_what_is_gone_is_told_if_it_was_in_the_pool() -> None:

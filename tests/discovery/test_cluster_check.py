@@ -107,6 +107,7 @@ def test_a_server_that_is_not_there_and_one_that_is_no_api_server(lab: tp.Lab, d
 
 def test_what_cannot_be_resolved_is_told(doctor: Doctor) -> None:
     assert doctor("--context", "nope")[0] == 1
+    assert "own_module='!' was refused" in doctor("--own-module", "!")[1][0]
     assert "namespace='a/b' was refused" in doctor("--namespace", "a/b")[1][0]
     code, lines = doctor(config="/nowhere")
     assert (code, lines) == (1, ["tinypool-nb: kubeconfig='/nowhere': no such file"])

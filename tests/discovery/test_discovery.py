@@ -3,23 +3,27 @@
 import gc
 import io
 import logging
+import os
 import threading
 import time
 import traceback
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 import tinypool_nb as tp
-from tests.discovery.conftest import NAMESPACE, Operator, until
+from tests.discovery.conftest import NAMESPACE, Operator, kubeconfig, until
 from tinypool_nb.core import reflecting
 from tinypool_nb.core.events import MarkKind
 from tinypool_nb.core.rights import role
+from tinypool_nb.discovery.arguments import own_key
 from tinypool_nb.discovery.discovery import Discovery
+from tinypool_nb.discovery.kubeconfig import find_cluster
 from tinypool_nb.views.discoveries import discoveries_html
 
 HTTP, API = "http-module-v1", "api-module-v1"
@@ -247,6 +251,51 @@ def test_the_own_module_and_what_a_person_registered_are_left_alone(pool: tp.Poo
     until(lambda: len(pool) == 1)
     assert pool[HTTP] is by_hand
     assert dict(zip(pool.modules().module, pool.modules().state, strict=True)) == {"tinysystems-http-v1": "own"}
+
+
+def test_a_namesake_of_the_own_module_in_another_namespace_is_another_module(pool: tp.Pool, server: Operator, config: str) -> None:
+    for namespace in (NAMESPACE, "other"):
+        server.put(HTTP, A, namespace=namespace)
+    pool.discover(kubeconfig=config, all_namespaces=True, own_module=HTTP).wait(10)
+    assert dict(zip(pool.modules().namespace, pool.modules().state, strict=True)) == {NAMESPACE: "own", "other": "registered"}
+    assert list(pool) == [f"other/{HTTP}"]
+
+
+def test_the_own_module_of_a_pod_is_in_its_namespace(tmp_path: Path) -> None:
+    files = {"token": "t0ken", "ca.crt": "-", "namespace": "pods"}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    environment = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "1"}
+    in_pod = find_cluster(environment=environment, service_account=tmp_path)
+    by_file = find_cluster(kubeconfig(tmp_path / "config", "http://127.0.0.1:1"))
+    assert own_key(in_pod, "other", "me") == own_key(in_pod, None, "me") == tp.ModuleKey("pods", "me")
+    assert own_key(by_file, "other", "me") == tp.ModuleKey("other", "me")
+    assert own_key(by_file, None, "ME") == tp.ModuleKey(NAMESPACE, "me")
+    assert own_key(in_pod, None, None) is None
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "rule"),
+    [
+        ("kubeconfig", 5, "a path as text or a Path"),
+        ("kubeconfig", b"/x", "a path as text or a Path"),
+        ("kubeconfig", os.scandir, "a path as text or a Path"),
+        ("context", ["lab"], "the name of one of the kubeconfig's contexts"),
+        ("namespace", 5, "at most 63 lower case letters"),
+        ("namespace", 0, "at most 63 lower case letters"),
+        ("all_namespaces", "yes", "True or False"),
+        ("port_forward", "yes", "True or False"),
+        ("label_selector", 5, "text as 'tier=web,env!=test'"),
+        ("label_selector", {"tier": "web"}, "text as 'tier=web,env!=test'"),
+        ("own_module", 5, "the name of the module that this runs in"),
+        ("own_module", "!!!", "the name of the module that this runs in"),
+        ("own_module", "", "the name of the module that this runs in"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused_with_its_rule(pool: tp.Pool, config: str, option: str, value: Any, rule: str) -> None:
+    with pytest.raises(tp.OptionsError, match=rf"^{option}=.* was refused: {rule}"):
+        pool.discover(**{"kubeconfig": config, option: value})
+    assert pool.discoveries() == ()
 
 
 def test_equal_names_in_two_namespaces_are_two_modules(pool: tp.Pool, server: Operator, config: str) -> None:

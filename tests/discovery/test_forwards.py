@@ -418,6 +418,15 @@ def test_a_pool_that_nobody_holds_leaves_nothing(lab: tp.Lab) -> None:
     until(lambda: threads() == [])
 
 
-def test_port_forward_is_a_bool(lab: tp.Lab, pool: tp.Pool) -> None:
-    with pytest.raises(OptionsError, match="port_forward"):
-        pool.discover(kubeconfig=lab.kubeconfig, port_forward="yes")  # type: ignore[arg-type]
+def test_a_discovery_that_is_refused_takes_nothing_of_the_one_under_way(
+    pool: tp.Pool, discover: Callable[[], Discovery], lab: tp.Lab
+) -> None:
+    discovery = discover()
+    forwards = discovery.forwards
+    with pytest.raises(OptionsError, match="own_module"):
+        pool.discover(kubeconfig=lab.kubeconfig, port_forward=True, own_module=5)  # type: ignore[arg-type]
+    assert discovery.forwards is forwards
+    assert pool.send(NAME)
+    discovery.close()
+    assert len(pool) == 0
+    assert threads() == []

@@ -194,7 +194,7 @@ def test_the_own_module_is_let_go_where_an_earlier_discovery_had_it(books: Regis
     first = books.open(Scope(SERVER, "a"))
     books.seen(first, resource(A))
     books.close(first)
-    again = books.open(Scope(SERVER, "a"), "x")
+    again = books.open(Scope(SERVER, "a"), KEY)
     books.seen(again, resource(A))
     books.complete(again, {KEY})
     assert pool.there == {}

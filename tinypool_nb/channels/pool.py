@@ -397,7 +397,8 @@ class ClientPool:
             namespace: only this one; else the context's.
             all_namespaces: take all of them.
             label_selector: only resources with such labels, as `tier=web,env!=test`.
-            own_module: the name of the module that this runs in, to which it must not connect.
+            own_module: the name of the module that this runs in, to which it must not connect: the one in the pod's namespace; outside of
+                a pod, in `namespace`, else in the context's. A namesake in another namespace is another module.
             port_forward: reach each module by a local port that leads through the API server to a pod of its service, as `kubectl
                 port-forward` does; for a laptop, and for a handful: 16 modules at a time. More are reached by `PoolOptions(proxy=...)`.
 

@@ -48,18 +48,20 @@ def run(options: argparse.Namespace) -> int:
 
     Raises:
         KubeconfigError: there is no cluster to be found; the shell command tells it.
-        OptionsError: the namespace is none.
+        OptionsError: the namespace is none, or the own module.
     """
     from tinypool_nb import manifests
+    from tinypool_nb.discovery.arguments import check_own_module
     from tinypool_nb.discovery.checking import check, proxies
     from tinypool_nb.discovery.kubeconfig import find_cluster
 
     if options.namespace is not None:
         manifests.check_namespace(options.namespace)
+    check_own_module(options.own_module)
     cluster = find_cluster(options.kubeconfig, options.context)
     namespace = None if options.all_namespaces else cluster.namespace if options.namespace is None else options.namespace
     mentioned = proxies(cluster, os.environ)
-    checked = check(cluster, namespace, own_module=options.own_module or "")
+    checked = check(cluster, namespace, own_module=options.own_module)
     print("\n".join(told(checked, mentioned)))
     return 1 if faults(checked) else 0
 

@@ -59,13 +59,13 @@ class Observed(NamedTuple):
     """What is to be told of it; "" for nothing."""
 
 
-def observe(known: Known | None, module: TinyModule, *, own: str = "", now: int) -> Observed:
+def observe(known: Known | None, module: TinyModule, *, own: ModuleKey | None = None, now: int) -> Observed:
     """What is known once `module` was seen, and what is to be told.
 
     Args:
         known: what was known under its key; None for nothing.
         module: the resource, as it is now.
-        own: the resource name of the own module; "" for none.
+        own: the resource of the own module; None for none.
         now: nanoseconds since 1970 UTC.
 
     >>> from tinypool_nb.core.tinymodules import decode
@@ -81,7 +81,7 @@ def observe(known: Known | None, module: TinyModule, *, own: str = "", now: int)
     >>> known.standing, known.address, tell
     (<Standing.KEPT: 'kept'>, '10.0.0.2:50051', 'it has no address yet; it keeps 10.0.0.2:50051')
     """
-    if own and module.name == own:
+    if module.key == own:
         return Observed(Known(module, None, Standing.OWN, "the own module is never connected to", now), "")
     is_another = known is not None and known.module.uid != module.uid
     kept = None if known is None or is_another else known.address

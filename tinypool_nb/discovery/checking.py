@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 from urllib3 import ProxyManager
 
 from tinypool_nb.core.discovering import Known, observe
+from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.reflecting import Came
 from tinypool_nb.core.rights import MissingRight
-from tinypool_nb.core.tinymodules import GROUP, PLURAL, VERSION, decode, own_resource_name
+from tinypool_nb.core.tinymodules import GROUP, PLURAL, VERSION, decode
+from tinypool_nb.discovery.arguments import own_key
 from tinypool_nb.discovery.kubeconfig import Cluster, without_user
 from tinypool_nb.discovery.lifeline import Lifeline
 from tinypool_nb.discovery.resources import Resources, Timeouts, Trouble, refusal
@@ -52,17 +54,19 @@ class Checked:
         return all(finding.is_well is not False for finding in self.findings)
 
 
-def check(cluster: Cluster, namespace: str | None, *, own_module: str = "", clock: Callable[[], float] = time.monotonic) -> Checked:
+def check(
+    cluster: Cluster, namespace: str | None, *, own_module: str | None = None, clock: Callable[[], float] = time.monotonic
+) -> Checked:
     """Look, and change nothing. It takes some seconds at the most where nobody answers.
 
     Args:
         cluster: taken over, and closed.
         namespace: None for all.
-        own_module: the name of the module that this runs in; "" for none.
+        own_module: the name of the module that this runs in; None for none.
         clock: seconds.
     """
     checked = Checked(cluster.server, cluster.source, namespace)
-    steps = _Steps(cluster, checked, own_resource_name(own_module), clock)
+    steps = _Steps(cluster, checked, own_key(cluster, namespace, own_module), clock)
     try:
         for step in (steps.answers, steps.is_defined, steps.may, steps.look):
             if not step():
@@ -75,7 +79,7 @@ def check(cluster: Cluster, namespace: str | None, *, own_module: str = "", cloc
 class _Steps:
     """Each says whether there is a point in going on."""
 
-    def __init__(self, cluster: Cluster, checked: Checked, own: str, clock: Callable[[], float]) -> None:
+    def __init__(self, cluster: Cluster, checked: Checked, own: ModuleKey | None, clock: Callable[[], float]) -> None:
         from kubernetes.client import CustomObjectsApi, VersionApi
 
         self._checked, self._own, self._clock = checked, own, clock

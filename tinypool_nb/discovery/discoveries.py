@@ -6,14 +6,13 @@ import threading
 from collections.abc import Callable, Iterator
 
 from tinypool_nb.core.discovering import Known, Scope
-from tinypool_nb.core.tinymodules import own_resource_name
+from tinypool_nb.discovery.arguments import check_arguments, own_key
 from tinypool_nb.discovery.discovery import Discovery
 from tinypool_nb.discovery.forwards import Forwards
 from tinypool_nb.discovery.kubeconfig import Cluster, find_cluster
 from tinypool_nb.discovery.registry import Lead, Place, Registry
-from tinypool_nb.errors import OptionsError, PoolClosedError
+from tinypool_nb.errors import PoolClosedError
 from tinypool_nb.journal.journal import Journal
-from tinypool_nb.manifests import check_namespace
 
 log = logging.getLogger("tinypool_nb.discovery")
 
@@ -52,16 +51,19 @@ class Discoveries:
         """Begin one more; one of the same scope that is under way is replaced, without a flicker.
 
         Raises:
-            OptionsError: both a namespace and all of them, or one that no cluster can have, or `port_forward` is no bool.
+            OptionsError: both a namespace and all of them, or one that no cluster can have, or something of another kind.
             KubeconfigError: as `find_cluster`.
             PoolClosedError: after `close`.
         """
-        if all_namespaces and namespace is not None:
-            raise OptionsError("namespace", namespace, "left out where all_namespaces=True")
-        if namespace:
-            check_namespace(namespace)
-        if not isinstance(port_forward, bool):
-            raise OptionsError("port_forward", port_forward, "True or False")
+        check_arguments(
+            kubeconfig=kubeconfig,
+            context=context,
+            namespace=namespace,
+            all_namespaces=all_namespaces,
+            label_selector=label_selector,
+            own_module=own_module,
+            port_forward=port_forward,
+        )
         cluster = find_cluster(kubeconfig, context)
         scope = Scope(cluster.server, None if all_namespaces else namespace or cluster.namespace, label_selector or "")
         with self._lock:
@@ -70,7 +72,7 @@ class Discoveries:
                 raise PoolClosedError("discover")
             replaced = [earlier for earlier in self._open if earlier.scope == scope and not earlier.is_closed]
             forwards = self._forwards(replaced, cluster) if port_forward else None
-            book = self._registry.open(scope, own_resource_name(own_module or ""), forwards)
+            book = self._registry.open(scope, own_key(cluster, namespace, own_module), forwards)
             for earlier in replaced:
                 earlier.close()
             discovery = Discovery(self._registry, book, cluster.source, self._journal.clock.now, self._changed)

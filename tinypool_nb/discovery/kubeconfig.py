@@ -29,11 +29,15 @@ class Cluster:
         namespace: the context's.
         source: where the configuration was found, in words.
         renew: makes another one from the same place.
+        pod_namespace: that of the pod whose account this is; None for a kubeconfig's.
     """
 
-    def __init__(self, api: "ApiClient", namespace: str, source: str, renew: Callable[[], "Cluster"]) -> None:
+    def __init__(
+        self, api: "ApiClient", namespace: str, source: str, renew: Callable[[], "Cluster"], *, pod_namespace: str | None = None
+    ) -> None:
         self.api = api
         self.namespace = namespace
+        self.pod_namespace = pod_namespace
         self.source = source
         self.renew = renew
         """Reads the same context of the same files again: whoever logs in anew changes them."""
@@ -157,7 +161,8 @@ def _in_cluster(told: Mapping[str, str], service_account: Path, context: str | N
         told_namespace = service_account / "namespace"
         namespace = told_namespace.read_text().strip() if told_namespace.exists() else "default"
         _check_server(configuration.host)
-        return Cluster(client.ApiClient(configuration), namespace, source, lambda: _in_cluster(told, service_account, None))
+        api = client.ApiClient(configuration)
+        return Cluster(api, namespace, source, lambda: _in_cluster(told, service_account, None), pod_namespace=namespace)
     except KubeconfigError as error:
         raise KubeconfigError(f"{source} cannot be used: {error}") from None
     except Exception as error:  # noqa: BLE001 as in `_from_files`

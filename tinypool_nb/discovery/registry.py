@@ -31,12 +31,12 @@ Lead = Callable[[ModuleKey, str, str], object]
 class Book:
     """What one discovery knows. Changed by its registry alone."""
 
-    def __init__(self, scope: Scope, own: str = "", forwards: Forwards | None = None) -> None:
+    def __init__(self, scope: Scope, own: ModuleKey | None = None, forwards: Forwards | None = None) -> None:
         self.scope = scope
         self.forwards = forwards
         """By which its modules are reached; None: by their addresses."""
         self.own = own
-        """The resource name of the own module; "" for none."""
+        """The resource of the own module; None for none."""
         self.known: dict[ModuleKey, Known] = {}
         self.is_open = True
 
@@ -86,7 +86,7 @@ class Registry:
         # Reentrant, and not held while marks are made and logged: a handler of the log may ask the pool for anything.
         self._lock = threading.RLock()
 
-    def open(self, scope: Scope, own: str = "", forwards: Forwards | None = None) -> Book:
+    def open(self, scope: Scope, own: ModuleKey | None = None, forwards: Forwards | None = None) -> Book:
         """A book for one more discovery."""
         with self._lock:
             book = Book(scope, own, forwards)

@@ -58,7 +58,7 @@ def proxy(namespace: str = NAMESPACE) -> str:
     return _named(_read("connect-proxy"), namespace)
 
 
-def check_namespace(namespace: str) -> None:
+def check_namespace(namespace: object) -> None:
     """Let a namespace through that a cluster can have.
 
     Raises:

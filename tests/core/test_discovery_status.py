@@ -52,6 +52,8 @@ def test_what_is_missing_comes_with_what_mends_it(code: int, namespace: str | No
     made = report(replace(UNREAD, missing=MissingRight(code, "list", namespace, "no")))
     assert remedy in made.remedy
     assert (yaml.safe_load(made.grant) or {}).get("kind") == kind
+    assert made.status.missing is not None
+    assert made.status.missing.role == made.grant, "what mends nothing is never shown as if it would"
 
 
 def test_port_forward_that_is_refused_leaves_discovery_well_and_comes_with_what_mends_it() -> None:

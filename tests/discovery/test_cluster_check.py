@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 import tinypool_nb as tp
 from tests.contract.conftest import Server, real_server
 from tests.contract.http.conftest import Http, Space, new_namespace
-from tests.discovery.conftest import kubeconfig
+from tests.discovery.conftest import Between, Operator, kubeconfig, leave, refuse
 from tinypool_nb.cli import main
+from tinypool_nb.core.rights import role
 
 __all__ = ["real_server"]
 
@@ -47,9 +49,11 @@ def test_a_cluster_that_is_well(lab: tp.Lab, doctor: Doctor) -> None:
     assert code == 0
     assert lines[:2] == [f"cluster {lab.api.url}, namespace tinysystems", f"  by context 'tinypool-lab' of kubeconfig='{lab.kubeconfig}'"]
     assert lines[2].startswith("✓ it answers: Kubernetes v1.")
+    version = lab.resources.ask("GET", "/apis/operator.tinysystems.io/v1alpha1/tinymodules")["metadata"]["resourceVersion"]
     assert lines[3:] == [
         "✓ tinymodules.operator.tinysystems.io is defined there",
         "✓ you may list and watch tinymodules in namespace tinysystems",
+        f"✓ all was read, up to resource version {version}, and may be watched from there: a discovery would be synced now",
         "✓ 3 modules: 1 quarantined, 1 waiting, 1 registered, once it is discovered",
         "    tinysystems/nats            quarantined  not gRPC: it is reached by NATS messages at nats://tinymodule.nats.msg",
         "    tinysystems/waits           waiting      it has no address yet",
@@ -80,11 +84,11 @@ def test_where_there_is_nothing_it_says_where_to_look(doctor: Doctor) -> None:
     ("fault", "words", "told"),
     [
         (lambda api: api.grant(["get"]), (), "✗ you may not list or watch tinymodules in namespace tinysystems"),
-        (lambda api: api.grant(["get"]), ("--all-namespaces",), "tinypool-nb doctor --print-rbac --all-namespaces"),
+        (lambda api: api.grant(["get"]), ("--all-namespaces",), "apply this ClusterRole and bind it to you:"),
         (lambda api: api.grant(["list"]), (), "✗ you may not watch tinymodules in namespace tinysystems"),
         (lambda api: api.revoke_token(), (), "✗ the API server does not know who this is (401: Unauthorized)"),
         (lambda api: api.refuse(404), (), "✗ tinymodules.operator.tinysystems.io is not defined there"),
-        (lambda api: api.refuse(503), (), "✗ the list broke off"),
+        (lambda api: api.refuse(503), (), "a discovery that is under way is stale until it comes"),
     ],
 )
 def test_each_thing_that_is_wrong_is_told_with_what_mends_it(
@@ -95,6 +99,57 @@ def test_each_thing_that_is_wrong_is_told_with_what_mends_it(
     assert code == 1
     assert [line for line in lines if told in line], lines
     assert lines[-1].endswith("to be mended")
+
+
+@pytest.mark.parametrize(
+    ("verbs", "words", "grants"),
+    [
+        (["get"], (), role("tinysystems")),
+        (["get"], ("--namespace", "other"), role("other")),
+        (["get"], ("--all-namespaces",), role(None)),
+        (["list"], (), role("tinysystems")),
+    ],
+)
+def test_a_right_that_is_missing_comes_with_its_role_to_be_applied(
+    lab: tp.Lab, doctor: Doctor, verbs: list[str], words: tuple[str, ...], grants: str
+) -> None:
+    lab.api.grant(verbs)
+    _, lines = doctor(*words)
+    began = next(number for number, line in enumerate(lines) if line.endswith("and bind it to you:")) + 1
+    printed = lines[began : began + len(grants.splitlines())]
+    assert yaml.safe_load("\n".join(printed)) == yaml.safe_load(grants), "also as it is copied, with its indent"
+
+
+def test_a_refusal_that_nobody_foretold_comes_with_its_role_too(lab: tp.Lab, doctor: Doctor) -> None:
+    lab.api.refuse(403, message="not you")
+    code, lines = doctor()
+    assert code == 1
+    refused = "✗ the API server does not let it list tinymodules.operator.tinysystems.io in namespace tinysystems (403: not you)"
+    assert lines[lines.index(refused) + 2] == "    apiVersion: rbac.authorization.k8s.io/v1"
+
+
+def test_an_expired_token_comes_with_no_role(lab: tp.Lab, doctor: Doctor) -> None:
+    lab.api.revoke_token()
+    assert not [line for line in doctor()[1] if "kind:" in line or "apply" in line]
+
+
+def test_what_can_be_read_but_not_watched_says_how_a_discovery_would_stand(lab: tp.Lab, doctor: Doctor) -> None:
+    lab.api.grant(["list"])
+    code, lines = doctor()
+    assert code == 1
+    assert [line for line in lines if line.endswith(": a discovery would be synced by lists alone, some seconds late")]
+    assert lines[-1] == "1 thing to be mended"
+
+
+def test_a_watch_that_breaks_off_is_told(operator: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    between = Between(operator.api.port)
+    try:
+        between.answers = [leave, leave, leave, refuse(503, "ServiceUnavailable", "not now")]
+        config = kubeconfig(tmp_path / "config", between.url, token=operator.token)
+        assert main(["doctor", "--cluster", f"--kubeconfig={config}"]) == 1
+    finally:
+        between.close()
+    assert ", but a watch from there broke off: not now; a discovery would soon be stale" in capsys.readouterr().out
 
 
 def test_a_server_that_is_not_there_and_one_that_is_no_api_server(lab: tp.Lab, doctor: Doctor, tmp_path: Path) -> None:

@@ -80,6 +80,7 @@ def told(checked: "Checked", mentioned: "list[Finding]") -> Iterator[str]:
         yield f"{_SIGN[finding.is_well]} {one_line(finding.text)}"
         if finding.remedy:
             yield f"    {one_line(finding.remedy)}"
+        yield from (f"    {line}" for line in finding.grant.splitlines())
     if checked.modules:
         yield from _told_modules(checked.modules)
     elif checked.is_well:

@@ -37,7 +37,7 @@ class DiscoveryStatus:
     last_error: str
     """The last one, also if it is over; "" if there was none."""
     missing: MissingRight | None
-    """What the API server refuses; None if nothing. Its `role` is the Role that would grant it, as YAML.
+    """What the API server refuses; None if nothing. Its `role` is the Role that would grant it, as YAML; "" where none would.
 
     Where only a watch is refused, the pool is kept by lists, some seconds apart.
     """
@@ -106,15 +106,14 @@ class DiscoveryReport:
             return "Log in to the cluster again: the kubeconfig is read anew at each try."
         if missing.status == 404:
             return "Install the operator, or its resource definition alone: tinypool-nb doctor --print-crd | kubectl apply -f -"
-        kind = "ClusterRole" if missing.namespace is None else "Role"
         what = "port-forward" if self.status.missing is None else "discovery"
-        return f"Have somebody who may apply this {kind} and bind it to you; {what} goes on by itself."
+        return f"Have somebody who may apply this {missing.kind} and bind it to you; {what} goes on by itself."
 
     @property
     def grant(self) -> str:
         """The Role that would grant what is missing, as YAML; "" where none would."""
         missing = self._missing
-        return missing.role if missing is not None and missing.is_grantable else ""
+        return "" if missing is None else missing.role
 
     @property
     def _missing(self) -> MissingRight | None:

@@ -46,8 +46,17 @@ class MissingRight:
 
     @property
     def role(self) -> str:
-        """The Role, or for all namespaces the ClusterRole, that would grant it, as YAML."""
-        return role(self.namespace, port_forward=not self.resource.endswith(GROUP))
+        """The Role, or for all namespaces the ClusterRole, that would grant it, as YAML; "" where none would.
+
+        >>> MissingRight(401, "list", "tinysystems", "who is that?").role
+        ''
+        """
+        return role(self.namespace, port_forward=not self.resource.endswith(GROUP)) if self.is_grantable else ""
+
+    @property
+    def kind(self) -> str:
+        """Which of both that is."""
+        return "ClusterRole" if self.namespace is None else "Role"
 
     @property
     def reason(self) -> str:
@@ -70,7 +79,7 @@ class MissingRight:
     def __str__(self) -> str:
         if not self.is_grantable:
             return self.reason
-        return f"{self.reason}; its {'ClusterRole' if self.namespace is None else 'Role'}: .role"
+        return f"{self.reason}; its {self.kind}: .role"
 
 
 def role(namespace: str | None, *, port_forward: bool = False) -> str:

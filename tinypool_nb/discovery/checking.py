@@ -21,7 +21,7 @@ from tinypool_nb.discovery.resources import Resources, Timeouts, Trouble, refusa
 VERBS = ("list", "watch")
 """What discovery does."""
 PAGE = 500
-PATIENCE = Timeouts(connect=5.0, answer=15.0)
+PATIENCE = Timeouts(connect=5.0, answer=15.0, silence=15.0)
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 """Of the environment, in small letters or capitals."""
 
@@ -33,6 +33,8 @@ class Finding(NamedTuple):
     """None: it could not be found out, or is neither good nor bad."""
     text: str
     remedy: str = ""
+    grant: str = ""
+    """The Role that the remedy speaks of, as YAML."""
 
 
 @dataclass(slots=True)
@@ -76,6 +78,10 @@ def check(
     return checked
 
 
+class _LetIn(Exception):  # noqa: N818 it ends a watch of which no more is asked
+    """The API server lets it watch."""
+
+
 class _Steps:
     """Each says whether there is a point in going on."""
 
@@ -83,6 +89,7 @@ class _Steps:
         from kubernetes.client import CustomObjectsApi, VersionApi
 
         self._checked, self._own, self._clock = checked, own, clock
+        self._may_watch: bool | None = None  # as it is told; None: not yet
         self._resources = Resources(cluster, checked.namespace, "", Lifeline(), timeouts=PATIENCE)
         self._objects, self._version = CustomObjectsApi(cluster.api), VersionApi(cluster.api)
 
@@ -138,14 +145,10 @@ class _Steps:
             if (told.get("status") or {}).get("allowed") is not True:
                 refused.append(verb)
         where = self._where()
+        self._may_watch = "watch" not in refused
         if refused:
-            flag = "--all-namespaces" if self._checked.namespace is None else f"--namespace {self._checked.namespace}"
-            return self._found(
-                False,
-                f"you may not {' or '.join(refused)} {PLURAL} {where}",
-                f"Have somebody who may apply what this prints, and bind it to you: tinypool-nb doctor --print-rbac {flag}",
-                go_on="list" not in refused,
-            )
+            missing = MissingRight(403, refused[0], self._checked.namespace, "")
+            return self._missing(missing, f"you may not {' or '.join(refused)} {PLURAL} {where}", go_on="list" not in refused)
         return self._found(True, f"you may {' and '.join(VERBS)} {PLURAL} {where}")
 
     def look(self) -> bool:
@@ -156,17 +159,38 @@ class _Steps:
                 self._checked.modules += [observe(None, decode(each), own=self._own, now=now).known for each in page.get("items") or ()]
                 following = page["metadata"].get("continue") or ""
                 if not following:
-                    return True
+                    return self._follow(str(page["metadata"].get("resourceVersion") or ""))
         except Trouble as trouble:
-            return (
-                self._refused(trouble, "list")
-                if trouble.came is Came.REFUSED
-                else self._found(False, f"the list broke off: {trouble.reason}")
-            )
+            if trouble.came is Came.REFUSED:
+                return self._refused(trouble, "list")
+            return self._found(False, f"the list broke off: {trouble.reason}; a discovery that is under way is stale until it comes")
+
+    def _follow(self, version: str) -> bool:
+        """Whether what was read can be kept equal, as a discovery would; how one under way stands only its own status tells."""
+        read = f"all was read, up to resource version {version}"
+
+        def let_in() -> None:
+            raise _LetIn
+
+        try:
+            for _ in self._resources.watch(version, 1, let_in):
+                pass
+        except _LetIn:
+            return self._found(True, f"{read}, and may be watched from there: a discovery would be synced now")
+        except Trouble as trouble:
+            if trouble.came is not Came.REFUSED:
+                return self._found(False, f"{read}, but a watch from there broke off: {trouble.reason}; a discovery would soon be stale")
+            if self._may_watch is not False:
+                self._refused(trouble, "watch")
+        return self._found(None, f"{read}: a discovery would be synced by lists alone, some seconds late")
 
     def _refused(self, trouble: Trouble, verb: str) -> bool:
         missing = MissingRight(trouble.status, verb, self._checked.namespace, trouble.reason)
-        return self._found(False, missing.reason, go_on=False)
+        return self._missing(missing, missing.reason, go_on=False)
+
+    def _missing(self, missing: MissingRight, text: str, *, go_on: bool) -> bool:
+        remedy = f"Have somebody who may apply this {missing.kind} and bind it to you:" if missing.is_grantable else ""
+        return self._found(False, text, remedy, grant=missing.role, go_on=go_on)
 
     def _not_known(self, what: str, trouble: Trouble) -> bool:
         status = f"{trouble.status}: " if trouble.status else ""
@@ -175,8 +199,8 @@ class _Steps:
     def _where(self) -> str:
         return "in all namespaces" if self._checked.namespace is None else f"in namespace {self._checked.namespace}"
 
-    def _found(self, is_well: bool | None, text: str, remedy: str = "", *, go_on: bool = True) -> bool:  # noqa: FBT001  # as a Finding
-        self._checked.findings.append(Finding(is_well, text, remedy))
+    def _found(self, is_well: bool | None, text: str, remedy: str = "", *, grant: str = "", go_on: bool = True) -> bool:  # noqa: FBT001  # as a Finding
+        self._checked.findings.append(Finding(is_well, text, remedy, grant))
         return go_on
 
     def _asked(self, ask: Callable[..., Any], *arguments: Any) -> dict[str, Any]:

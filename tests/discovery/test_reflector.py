@@ -487,3 +487,25 @@ def test_a_server_that_refuses_for_a_minute_gets_at_most_forty_requests_on_its_s
     reflector = Reflector(lambda: Resources(find_cluster(config), NAMESPACE, "", line), target, line, clock=lambda: line.now)
     reflector.run()
     assert len(server.requests) == reflector.requests <= 40
+
+
+@pytest.mark.parametrize("kind", ["BOOKMARK", "MODIFIED"])
+def test_a_server_whose_watches_end_after_the_same_word_gets_few_requests(server: Between, config: Path, kind: str) -> None:
+    """What it says again is no news, so that each watch that had nothing else is followed by a list."""
+
+    def answer(request: Any) -> bool:
+        if "watch=" not in request.path:
+            return False
+        version = request.path.partition("resourceVersion=")[2].partition("&")[0]
+        metadata = {"namespace": NAMESPACE, "name": "a", "uid": "1", "resourceVersion": version}
+        open_stream(request)
+        send(request, json.dumps({"type": kind, "object": {"metadata": metadata}}).encode() + b"\n")
+        send(request, b"")
+        return True
+
+    server.answers = [answer] * 1000
+    target, line = Copy(), Simulated(60.0)
+    Reflector(lambda: Resources(find_cluster(config), NAMESPACE, "", line), target, line, clock=lambda: line.now).run()
+    assert target.troubles == []
+    assert server.lists() - server.watches() in {0, 1}
+    assert len(server.requests) <= 40

@@ -4,7 +4,8 @@ The rules, each of which some Kubernetes client has learnt the hard way:
 
 - A list gives a version, from which a watch goes on. The version advances with each event that was applied, and is only ever handed back.
 - A connection that broke leaves the version good: watch again from it. A version that is gone (410), a watch that says something else, ends
-  within a second without a word, or falls silent for longer than bookmarks leave it, does not: list again.
+  within a second without news, or falls silent for longer than bookmarks leave it, does not: list again.
+- A watch that ends within a second is trouble, whatever it said: else a server that ends each of them is asked for one after the other.
 - After trouble comes a wait that doubles from 0.8 to 10 s, by chance between half of it and all of it, and begins anew once all was
   well for two minutes. A version that is gone is no trouble of the server's and needs no wait, unless it was so half a minute ago: after
   an outage the wait for it was paid already. Nor does a watch that fell silent: an old server has no bookmarks for a resource that rests.
@@ -34,7 +35,7 @@ RECHECK = 60.0
 WATCH = (300.0, 600.0)
 """Seconds that one watch lasts, at least and at most: the server ends it."""
 SHORTEST_WATCH = 1.0
-"""Seconds; one that ends earlier, without an event, was none."""
+"""Seconds; after one that ends earlier comes a wait."""
 
 Chance = Callable[[], float]
 """Gives a number from 0 up to 1, as `random.random`."""
@@ -97,7 +98,7 @@ def next_step(course: Course, came: Came | None, *, now: float, chance: Chance, 
         course: where the reflector is; of a list that is complete, and of events applied, `listed` and `advanced` have told.
         now: monotonic seconds.
         chance: by which waits and lengths of watches vary.
-        heard: lines that a watch had.
+        heard: events of a watch that moved the version on: what a server says again and again is no news.
         lasted: seconds that a watch lasted.
 
     >>> course, step = next_step(Course(), None, now=0.0, chance=lambda: 0.5)
@@ -113,8 +114,10 @@ def next_step(course: Course, came: Came | None, *, now: float, chance: Chance, 
     match came:
         case None | Came.LISTED:
             pass
-        case Came.ENDED if heard or lasted >= SHORTEST_WATCH:
+        case Came.ENDED if lasted >= SHORTEST_WATCH:
             pass
+        case Came.ENDED if heard:
+            course, wait = _troubled(course, now, chance)
         case Came.SILENT:
             course = replace(course, version=None)
         case Came.GONE:

@@ -131,7 +131,7 @@ class Reflector:
         self._guarded(self._target.well, version, by_list=True)
 
     def _watch(self, version: str, seconds: int) -> int:
-        """Apply the events of one watch; how many there were."""
+        """Apply the events of one watch; how many of them moved the version on."""
         heard = 0
 
         def begun() -> None:
@@ -140,8 +140,9 @@ class Reflector:
 
         self.requests += 1
         for event in self._connected().watch(version, seconds, begun):
-            heard += 1
+            before = self._course.version
             self._apply(event)
+            heard += self._course.version != before
             if self._line.is_cut or is_relist_due(self._course, self._clock()):
                 break
         return heard

@@ -236,16 +236,35 @@ def test_a_watch_that_is_not_let_in(
     until(lambda: equal(operator, target))
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 503])
+@pytest.mark.parametrize(
+    ("status", "came"),
+    [
+        *((status, Came.REFUSED) for status in (401, 403, 404)),
+        *((status, Came.BUSY) for status in (410, 429, 500, 503, 504)),  # to a list no version is gone: it asked for none
+    ],
+)
 def test_a_list_that_is_not_let_in_is_told_and_tried_again(
-    server: Between, operator: Operator, rig: Callable[..., Rig], status: int
+    server: Between, operator: Operator, rig: Callable[..., Rig], status: int, came: Came
 ) -> None:
     operator.put("a", "a:1")
     server.answers = [refuse(status, "Whatever", f"no, says {status}")] * 3
     target = rig().target
     until(lambda: target.is_well)
     assert [(trouble.status, trouble.reason) for trouble in target.troubles] == [(status, f"no, says {status}")] * 3
+    assert target.came() == [came] * 3
     assert equal(operator, target)
+
+
+def test_a_gateway_that_gives_up_between_two_pages_is_asked_again_as_it_was(
+    server: Between, operator: Operator, rig: Callable[..., Rig]
+) -> None:
+    for number in range(4):
+        operator.put(f"module-{number}", "a:1")
+    server.answers = [leave, refuse(504, "Timeout", "gateway timeout")]
+    target = rig(page=2).target
+    until(lambda: target.wells >= 2)
+    assert equal(operator, target)
+    assert (target.came(), server.lists()) == ([Came.BUSY], 4)
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ class Came(StrEnum):
     ENDED = "ended"
     """A watch, in order, by the server."""
     GONE = "gone"
-    """410 or 504, as a status or within a watch: the version is too old, or of a future that the server has lost."""
+    """410 or 504, as a status or within a watch: the version is too old, or of a future that the server has lost. Never of a list."""
     CUT = "cut"
     """The connection could not be made, or broke."""
     SILENT = "silent"

@@ -113,8 +113,10 @@ class Reflector:
             try:
                 page = resources.page(limit, following)
             except Trouble as trouble:
-                if trouble.came is not Came.GONE or not following:
+                if trouble.came is not Came.GONE:
                     raise
+                if trouble.status == 504 or not following:  # it asked for no version that could be gone: so answers a gateway
+                    raise Trouble(Came.BUSY, trouble.reason, status=trouble.status) from None
                 limit, following, found = 0, "", set()  # the list became too old while it was read: once more, in one piece
                 continue
             for resource in page.get("items") or ():

@@ -232,7 +232,7 @@ def refusal(status: int, body: object, reason: str) -> Trouble:
 
 
 def came_of(status: int) -> Came:
-    """How a request ended that was answered by this HTTP status.
+    """How a request for what is after a version ended, if it was answered by this HTTP status.
 
     >>> came_of(410), came_of(403), came_of(503)
     (<Came.GONE: 'gone'>, <Came.REFUSED: 'refused'>, <Came.BUSY: 'busy'>)

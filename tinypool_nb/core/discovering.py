@@ -100,8 +100,16 @@ def taken(known: Known) -> Known:
 
 
 def removed(known: Known) -> str:
-    """What is to be told once a resource is gone; "" if its module was not in the pool."""
-    return "" if known.address is None else f"removed, was at {known.address}"
+    """What is to be told once a resource is gone; "" if nothing was to be done about it ever."""
+    if known.address is not None:
+        return f"removed, was at {known.address}"
+    match known.standing:
+        case Standing.WAITING:
+            return "removed, had no address yet"
+        case Standing.OWN:
+            return ""
+        case _:
+            return f"removed, was {known.standing}"
 
 
 def wanted(key: ModuleKey, books: Iterable[Mapping[ModuleKey, Known]]) -> str | None:

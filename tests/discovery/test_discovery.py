@@ -17,9 +17,12 @@ import pytest
 import tinypool_nb as tp
 from tests.discovery.conftest import NAMESPACE, Operator, until
 from tinypool_nb.core import reflecting
+from tinypool_nb.core.discovery_status import Health
 from tinypool_nb.core.events import MarkKind
 from tinypool_nb.core.rights import role
+from tinypool_nb.discovery import resources as resources_room
 from tinypool_nb.discovery.discovery import Discovery
+from tinypool_nb.discovery.resources import Timeouts
 from tinypool_nb.views.discoveries import discoveries_html
 
 HTTP, API = "http-module-v1", "api-module-v1"
@@ -54,6 +57,12 @@ def discovery(pool: tp.Pool, server: Operator, config: str) -> Discovery:
 def told(pool: tp.Pool) -> list[str]:
     marks = pool.marks()
     return list(marks.text[marks.kind == MarkKind.DISCOVERY])
+
+
+@pytest.fixture
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits do not grow, where several faults come one upon the other."""
+    monkeypatch.setattr(reflecting, "LONGEST_WAIT", 0.3)
 
 
 def addresses(pool: tp.Pool) -> dict[str, str]:
@@ -181,7 +190,7 @@ def test_a_missing_right_is_told_with_the_role_that_would_grant_it(pool: tp.Pool
     assert "kind: Role\n" in role("a")
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("_soon")
 def test_a_right_to_list_alone_keeps_the_pool_equal_all_the_same(pool: tp.Pool, server: Operator, config: str) -> None:
     server.put(HTTP, A)
     server.api.grant(verbs=["get", "list"])
@@ -190,19 +199,47 @@ def test_a_right_to_list_alone_keeps_the_pool_equal_all_the_same(pool: tp.Pool, 
     assert discovery.status.missing is not None
     assert discovery.status.missing.verb == "watch"
     server.put(API, B)
-    until(lambda: API in pool)
-    until(lambda: server.watches() > 2)
+    watches, healths = server.watches(), set()
+    while server.watches() < watches + 5:
+        healths.add(discovery.status.health)
+        discovery.wait(0.0)
+    assert healths == {Health.LIMITED}
+    assert API in pool
     server.api.heal()
-    history = [text for text in told(pool) if not text.startswith("added")]
-    assert [text.partition(":")[0] for text in history] == ["refused"], "it is told once, not at each try"
     until(lambda: discovery.status.missing is None, 30)
-    assert [text.partition(",")[0] for text in told(pool)][-1] == "the API server is back"
+    history = [text for text in told(pool) if not text.startswith("added")]
+    assert [text.partition(":")[0].partition(",")[0] for text in history] == ["refused", "the API server is back"], "it is told once"
 
 
-@pytest.fixture
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits do not grow, where several faults come one upon the other."""
-    monkeypatch.setattr(reflecting, "LONGEST_WAIT", 0.3)
+@pytest.mark.usefixtures("_soon")
+def test_an_outage_that_a_gateway_tells_is_one(pool: tp.Pool, server: Operator, discovery: Discovery) -> None:
+    server.api.refuse(504, message="gateway timeout")
+    server.api.drop_watches(ending="reset")
+    until(lambda: "lost the API server: gateway timeout" in told(pool))
+    assert discovery.status.health is Health.STALE
+    server.api.heal()
+    discovery.wait(10)
+    until(lambda: told(pool)[-1].startswith("the API server is back, after"))
+
+
+@pytest.mark.usefixtures("_soon")
+def test_a_server_that_is_frozen_is_stale_once_it_is_missed(
+    pool: tp.Pool, server: Operator, config: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over plain http it takes connections all the same, and answers none: the list that is to tell must not wait for long."""
+    timeouts = Timeouts(silence=0.8, hurried=0.5)
+    monkeypatch.setattr(resources_room, "Timeouts", lambda: timeouts)
+    server.put(HTTP, A)
+    discovery = pool.discover(kubeconfig=config)
+    discovery.wait(10)
+    until(server.watches)
+    server.api.freeze()
+    until(lambda: discovery.status.health is Health.STALE, 3)
+    until(lambda: told(pool)[-1].startswith("lost the API server: "), 3)
+    server.api.thaw()
+    discovery.wait(10)
+    assert HTTP in pool
+    assert pool.transitions().generation.max() == 1
 
 
 @pytest.mark.usefixtures("_soon")

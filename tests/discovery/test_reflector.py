@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.discovery.conftest import NAMESPACE, Between, Operator, kubeconfig, leave, open_stream, refuse, send, until
+from tinypool_nb.core import reflecting
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.reflecting import Came
 from tinypool_nb.core.tinymodules import named
@@ -34,6 +35,8 @@ class Copy:
         self.troubles: list[Trouble] = []
         self.version = ""
         self.wells = 0
+        self.due: list[str] = []
+        """What lists were due for."""
         self.is_well = False
         self.has_ended = False
         self.fails_on = ""
@@ -55,8 +58,9 @@ class Copy:
             self.changes.append(("gone", key.name))
             del self.there[key]
 
-    def well(self, version: str, *, by_list: bool) -> None:
+    def well(self, version: str, *, by_list: bool, due_for: str = "") -> None:
         self.wells += 1
+        self.due += [due_for] if due_for else []
         self.is_well = True
 
     def heard(self, version: str) -> None:
@@ -96,6 +100,12 @@ class Rig:
         assert not self.thread.is_alive()
         assert self.target.has_ended
         return time.monotonic() - began
+
+
+def cut(request: Any) -> bool:
+    """A connection that breaks instead of an answer."""
+    request.connection.shutdown(socket.SHUT_RDWR)
+    return True
 
 
 @pytest.fixture
@@ -221,7 +231,7 @@ def test_a_list_that_expires_between_two_pages_begins_anew_in_one_piece(
         (refuse(504, "Timeout", "Too large resource version: 41, current: 3"), Came.GONE, 2),
         (refuse(403, "Forbidden", "may not watch"), Came.REFUSED, 2),
         (refuse(400, "BadRequest", "no"), Came.WRONG, 2),
-        (lambda request: bool(request.connection.shutdown(socket.SHUT_RDWR)) or True, Came.CUT, 1),
+        (cut, Came.CUT, 1),
     ],
     ids=["503", "429", "504", "403", "400", "cut"],
 )
@@ -403,6 +413,17 @@ def test_a_server_that_is_killed_and_comes_back_changed(server: Between, operato
         "Connection reset by peer",
         "too old resource version",
     }
+
+
+def test_a_server_that_was_away_is_listed_though_it_lets_watch_on(
+    server: Between, rig: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reflecting, "LONGEST_WAIT", 0.1)
+    monkeypatch.setattr(reflecting, "RECHECK", 1.0)
+    server.answers = [leave, cut, cut]
+    target = rig().target
+    until(lambda: target.due)
+    assert (target.due, target.came(), server.lists()) == (["the API server was away"], [Came.CUT] * 2, 2)
 
 
 def test_an_error_of_the_handlers_stops_nothing(

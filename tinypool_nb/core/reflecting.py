@@ -30,6 +30,7 @@ GONE_AGAIN = 30.0
 """Seconds within which a version that is gone once more is trouble."""
 RELIST = 900.0
 """Seconds from one list to the next, a tenth more or less."""
+EARLIEST_RELIST = 0.9 * RELIST
 RECHECK = 60.0
 """Seconds at the most from an outage to the next list, though the version may have outlived it."""
 WATCH = (300.0, 600.0)
@@ -141,7 +142,8 @@ def next_step(course: Course, came: Came | None, *, now: float, chance: Chance, 
 
 def listed(course: Course, version: str, *, now: float, chance: Chance) -> Course:
     """Where it is after a list that ended at `version`."""
-    return replace(course, version=version, listed=now, relist=now + RELIST * (0.9 + 0.2 * chance()), well_since=course.well_since or now)
+    relist = now + EARLIEST_RELIST + 0.2 * RELIST * chance()
+    return replace(course, version=version, listed=now, relist=relist, well_since=course.well_since or now)
 
 
 def opened(course: Course, *, now: float) -> Course:
@@ -157,6 +159,19 @@ def advanced(course: Course, version: str) -> Course:
 def is_relist_due(course: Course, now: float) -> bool:
     """Whether a watch is to be left for a list."""
     return course.listed is None or now >= course.relist
+
+
+def due_for(course: Course, now: float) -> str:
+    """What a list is due for, to be told with it; "" if none is, or it is the first, or trouble brings it.
+
+    >>> from dataclasses import replace
+    >>> course = listed(Course(), "41", now=0.0, chance=lambda: 0.5)
+    >>> due_for(course, 899.0), due_for(course, 900.0), due_for(replace(course, relist=60.0), 60.0)
+    ('', 'as every 15 minutes', 'the API server was away')
+    """
+    if course.listed is None or now < course.relist:
+        return ""
+    return f"as every {RELIST / 60:.0f} minutes" if course.relist - course.listed >= EARLIEST_RELIST else "the API server was away"
 
 
 def _troubled(course: Course, now: float, chance: Chance) -> tuple[Course, float]:

@@ -17,6 +17,7 @@ import pytest
 import tinypool_nb as tp
 from tests.discovery.conftest import NAMESPACE, Operator, until
 from tinypool_nb.core import reflecting
+from tinypool_nb.core.discovering import LEFT_OUT
 from tinypool_nb.core.discovery_status import Health
 from tinypool_nb.core.events import MarkKind
 from tinypool_nb.core.rights import role
@@ -449,6 +450,41 @@ def test_a_module_of_the_same_key_that_a_person_registered_is_left_alone_until_i
     server.put(HTTP, "127.0.0.1:3")
     until(lambda: "refused" in set(pool.modules().state))
     assert addresses(pool) == {HTTP: B}
+
+
+def states(pool: tp.Pool) -> dict[str, tuple[str, str]]:
+    frame = pool.modules()
+    return dict(zip(frame.module, zip(frame.state, frame.reason, strict=True), strict=True))
+
+
+def test_what_a_person_unregistered_is_not_said_to_be_there(pool: tp.Pool, server: Operator, config: str, discovery: Discovery) -> None:
+    assert pool.unregister(HTTP)
+    assert states(pool) == {HTTP: ("refused", LEFT_OUT), API: ("registered", "")}
+    assert repr(discovery).endswith("synced; 2 modules: 1 registered, 1 refused>")
+    version = server.put(HTTP, A, version="2.0.0")
+    until(lambda: version in set(pool.modules().resource_version))
+    assert HTTP not in pool
+    pool.discover(kubeconfig=config).wait(10)
+    assert HTTP in pool
+    assert states(pool)[HTTP] == ("registered", "")
+    pool.unregister(HTTP)
+    server.put(HTTP, "127.0.0.1:3")
+    until(lambda: HTTP in pool)
+    assert states(pool)[HTTP] == ("registered", "")
+
+
+def test_what_a_person_moved_is_said_to_be_theirs_until_they_let_it_go(pool: tp.Pool, server: Operator, discovery: Discovery) -> None:
+    pool.register(HTTP, "127.0.0.1:9", namespace=NAMESPACE)
+    state, reason = states(pool)[HTTP]
+    assert (state, addresses(pool)[HTTP]) == ("refused", "127.0.0.1:9")
+    assert "registered by hand, and is left alone" in reason
+    version = server.put(HTTP, A, version="2.0.0")
+    until(lambda: version in set(pool.modules().resource_version))
+    assert (states(pool)[HTTP], addresses(pool)[HTTP]) == ((state, reason), "127.0.0.1:9")
+    pool.unregister(HTTP)
+    assert addresses(pool)[HTTP] == A
+    assert states(pool)[HTTP] == ("registered", "")
+    assert told(pool)[2:] == [reason, f"the pool has it now, at {A}"]
 
 
 def test_options_of_a_persons_own_stay_with_a_discovered_module(pool: tp.Pool, server: Operator, discovery: Discovery) -> None:

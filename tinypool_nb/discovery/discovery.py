@@ -11,9 +11,10 @@ from tinypool_nb.core.discovery_status import DiscoveryReport, DiscoveryStatus, 
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.reflecting import Came
 from tinypool_nb.core.rights import MissingRight
+from tinypool_nb.discovery.book import Book
 from tinypool_nb.discovery.forwards import Forwards
 from tinypool_nb.discovery.lifeline import Lifeline
-from tinypool_nb.discovery.registry import Book, Registry
+from tinypool_nb.discovery.registry import Registry
 from tinypool_nb.errors import NotSyncedError
 
 if TYPE_CHECKING:  # they load the Kubernetes client

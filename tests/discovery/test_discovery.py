@@ -9,6 +9,7 @@ import traceback
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -16,6 +17,7 @@ import pytest
 
 import tinypool_nb as tp
 from tests.discovery.conftest import NAMESPACE, Operator, until
+from tests.project.test_documentation import DOCS, blocks
 from tinypool_nb.core import reflecting
 from tinypool_nb.core.discovering import LEFT_OUT
 from tinypool_nb.core.discovery_status import Health
@@ -24,6 +26,7 @@ from tinypool_nb.core.rights import role
 from tinypool_nb.discovery import resources as resources_room
 from tinypool_nb.discovery.discovery import Discovery
 from tinypool_nb.discovery.resources import Timeouts
+from tinypool_nb.lab import ServerState
 from tinypool_nb.views.discoveries import discoveries_html
 
 HTTP, API = "http-module-v1", "api-module-v1"
@@ -363,6 +366,29 @@ def test_a_pool_that_nobody_holds_ends_its_discovery(server: Operator, config: s
     until(lambda: discovery.is_closed)
     with pytest.raises(tp.NotSyncedError):
         discovery.wait(5)
+
+
+@pytest.mark.usefixtures("_soon")
+def test_what_the_how_to_lets_one_try_is_seen_line_by_line(pool: tp.Pool) -> None:
+    _, begin, tries = blocks(DOCS / "howto" / "keep-equal-to-a-cluster.md", "python").values()
+    said: dict[str, Any] = {"tp": tp, "pool": pool}
+    exec(begin, said)  # noqa: S102 the page is ours
+    lab, discovery = said["lab"], said["discovery"]
+
+    def asked() -> list[str]:
+        return [request.path for request in lab.api.requests if request.method == "GET"]
+
+    try:
+        for line in tries.splitlines():
+            code, _, comment = line.partition("# ")
+            expected, before = comment.partition(":")[0], len(told(pool))
+            exec(code, said)  # noqa: S102
+            until(lambda: discovery.status.health == expected or any(expected in text for text in told(pool)[before:]))  # noqa: B023
+            if lab.api.state is ServerState.SERVING and expected not in {Health.LIMITED, Health.REFUSED}:
+                until(lambda: discovery.status.health is Health.SYNCED and "watch=" in asked()[-1])
+    finally:
+        discovery.close()
+        lab.close()
 
 
 def test_its_repr_tells_its_whole_state(server: Operator, pool: tp.Pool, discovery: Discovery) -> None:

@@ -29,8 +29,8 @@ class Scene:
     def __init__(self) -> None:
         self.seconds = 1_000.0
         self.journal = Journal()
-        registry = Registry(self.journal, lambda *_: None)
-        self.discovery = Discovery(registry, registry.open(Scope("https://10.0.0.9", "a")), "KUBECONFIG", lambda: int(self.seconds * 1e9))
+        books = Registry(self.journal, lambda *_: None)
+        self.discovery = Discovery(books, books.open(Scope("https://10.0.0.9", "a")), "KUBECONFIG", lambda: int(self.seconds * 1e9))
 
     def listed(self, due_for: str = "") -> None:
         self.discovery.well("41", by_list=True, due_for=due_for)

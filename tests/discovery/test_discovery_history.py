@@ -79,18 +79,21 @@ def test_a_list_after_an_outage_is_told(scene: Scene) -> None:
     scene.seconds += 4.0
     scene.listed()
     scene.watched()
-    assert scene.told() == [
-        "lost the API server: gateway timeout",
-        "relisted: too old resource version",
-        "the API server is back, after 4.0 s",
-    ]
+    assert scene.told() == ["lost the API server: gateway timeout", "the API server is back, after 4.0 s; relisted"]
     scene.discovery.troubled(WRONG, "watch")
     scene.listed()
     scene.watched()
-    assert scene.told()[3:] == ["lost the API server: etcdserver: leader changed", "the API server is back, after 0.0 s; relisted"]
+    assert scene.told()[2:] == ["lost the API server: etcdserver: leader changed", "the API server is back, after 0.0 s; relisted"]
     scene.discovery.troubled(CUT, "watch")
     scene.watched()
     assert scene.told()[-1] == "the API server is back, after 0.0 s", "there was no list"
+
+
+def test_a_version_that_is_gone_is_a_relist_and_no_outage(scene: Scene) -> None:
+    scene.discovery.troubled(GONE, "watch")
+    scene.listed()
+    scene.watched()
+    assert scene.told() == ["relisted: too old resource version"]
 
 
 @pytest.mark.parametrize("due_for", ["as every 15 minutes", "the API server was away"])

@@ -1,6 +1,7 @@
 """What discoveries saw -> the pool: exactly the changes of address, whoever saw them, in whatever order."""
 
 import random
+import threading
 from typing import Any
 
 import pytest
@@ -287,6 +288,31 @@ def test_whatever_a_person_does_meanwhile_the_rows_say_what_the_pool_has(seed: i
             ours = {each for each in keys if pool._placing.owner(each) is Owner.DISCOVERY}
             kept = {row.module.key: row.address for row in books.rows() if row.standing in {Standing.REGISTERED, Standing.KEPT}}
             assert kept == {each: there[each] for each in ours}
+
+
+def test_a_person_and_a_discovery_at_once_neither_block_nor_mislead() -> None:
+    with ClientPool() as pool:
+        books = pool._discoveries._registry
+        book = books.open(Scope(SERVER, "a"))
+
+        def by_hand() -> None:
+            chance = random.Random(1)
+            for _ in range(200):
+                if chance.random() < 0.5:
+                    pool.unregister(KEY)
+                else:
+                    pool.register("x", chance.choice([A, B]), namespace="a")
+                books.by_hand(KEY, pool._placing.owner)
+
+        person = threading.Thread(target=by_hand)
+        person.start()
+        for number in range(200):
+            books.seen(book, resource(A if number % 2 else B, version=str(number)))
+        person.join()
+        (row,) = books.rows()
+        owner, there = pool._placing.owner(KEY), pool._modules._table.entries.get(KEY)
+        assert (row.standing is Standing.REGISTERED) == (owner is Owner.DISCOVERY)
+        assert row.standing is not Standing.REGISTERED or (there is not None and there.address.text == row.address)
 
 
 @pytest.mark.parametrize("seed", range(50))

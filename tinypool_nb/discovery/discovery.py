@@ -196,6 +196,8 @@ class Discovery:
         if trouble.came in {Came.GONE, Came.SILENT}:  # a list comes at once, and tells whether more is wrong
             self._relisting = trouble.reason
             return
+        if verb == "list":
+            self._relisting = ""  # it is an outage that makes it necessary, whatever was taken for the reason before
         what = verb, trouble.came, refused
         if what != self._told:
             self._told = what

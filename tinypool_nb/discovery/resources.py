@@ -187,6 +187,8 @@ def trouble_of(error: Exception, cluster: Cluster | None, *, silence: float | No
             found = Trouble(Came.CUT, str(error.reason))
         case ReadTimeoutError() if silence is not None:
             found = Trouble(Came.SILENT, f"nothing was heard for {silence:g} s")
+        case ReadTimeoutError():
+            found = Trouble(Came.CUT, "no answer in time")
         case HTTPError() | OSError() | http.client.HTTPException():
             found = Trouble(Came.CUT, _root(error))
         case _:

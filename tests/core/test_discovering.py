@@ -1,5 +1,6 @@
 """The reconciler's rules, as a table and against a model."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -76,7 +77,7 @@ def test_what_is_gone_is_told_whether_it_was_in_the_pool_or_not() -> None:
     assert removed(after(resource(A), resource(7)).known) == f"removed, was at {A}"
     assert removed(after(resource()).known) == "removed, had no address yet"
     assert removed(after(resource(NATS)).known) == "removed, was quarantined"
-    assert removed(after(resource(A), own="x").known) == "", "of the own module nothing was ever told"
+    assert removed(replace(after(resource()).known, standing=Standing.OWN)) == "", "of the own module nothing was ever told"
 
 
 def test_what_the_pool_did_not_take_says_so() -> None:

@@ -39,6 +39,17 @@ CHROMIUM_FLAGS = (
 )
 
 
+TOLD_AT_THE_END = "told at the end"
+"""The property under which a test records a line that is printed also if it passed, in whichever process it ran."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests recorded under `TOLD_AT_THE_END`: the seeds of random histories."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
+    for line in [text for report in reports for name, text in report.user_properties if name == TOLD_AT_THE_END]:
+        terminalreporter.write_line(line)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_left_at_the_end() -> Iterator[None]:
     """As `_nothing_left`, for what fixtures of a wider scope leave."""

@@ -1,5 +1,6 @@
 """The reconciler's rules, as a table and against a model."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -72,9 +73,12 @@ def test_the_own_module_is_never_connected_to() -> None:
         assert after(resource(A), own=other).known.address == A
 
 
-def test_what_is_gone_is_told_if_it_was_in_the_pool() -> None:
+def test_what_is_gone_is_told_whether_it_was_in_the_pool_or_not() -> None:
     assert removed(after(resource(A)).known) == f"removed, was at {A}"
-    assert removed(after(resource()).known) == ""
+    assert removed(after(resource(A), resource(7)).known) == f"removed, was at {A}"
+    assert removed(after(resource()).known) == "removed, had no address yet"
+    assert removed(after(resource(NATS)).known) == "removed, was quarantined"
+    assert removed(replace(after(resource()).known, standing=Standing.OWN)) == "", "of the own module nothing was ever told"
 
 
 def test_what_the_pool_did_not_take_says_so() -> None:

@@ -61,8 +61,14 @@ def test_what_follows_what(came: Came, version: str | None, waits: bool) -> None
 
 def test_a_watch_that_ends_at_once_without_a_word_was_none() -> None:
     assert step(watching(), Came.ENDED, heard=0, lasted=0.9)[1] == Step(0.6000000000000001, None, 0)
-    assert step(watching(), Came.ENDED, heard=1, lasted=0.0)[1].version == "41"
-    assert step(watching(), Came.ENDED, heard=0, lasted=1.0)[1].version == "41"
+    assert step(watching(), Came.ENDED, heard=0, lasted=1.0)[1] == Step(0.0, "41", 450)
+
+
+def test_a_watch_that_ends_at_once_is_waited_for_though_it_had_news() -> None:
+    course, next_ = step(watching(), Came.ENDED, heard=1, lasted=0.9)
+    assert next_ == Step(0.6000000000000001, "41", 450)
+    assert step(course, Came.ENDED, heard=1, lasted=0.9)[1].wait == pytest.approx(1.2)
+    assert step(course, Came.ENDED, heard=1, lasted=1.0)[1].wait == 0.0
 
 
 def test_waits_double_up_to_ten_seconds_and_begin_anew_after_two_minutes_of_health() -> None:
@@ -142,15 +148,18 @@ def test_whatever_comes_waits_and_watches_stay_within_their_bounds(history: list
         now += next_.wait + 1.0
 
 
-@pytest.mark.parametrize("came", [Came.CUT, Came.BUSY, Came.GONE, Came.REFUSED, Came.WRONG, Came.ENDED])
-def test_a_server_that_fails_for_a_minute_gets_few_requests(came: Came) -> None:
+@pytest.mark.parametrize(
+    ("came", "heard"),
+    [*((came, 0) for came in (Came.CUT, Came.BUSY, Came.GONE, Came.REFUSED, Came.WRONG, Came.ENDED)), (Came.ENDED, 1)],
+)
+def test_a_server_that_fails_for_a_minute_gets_few_requests(came: Came, heard: int) -> None:
     """Each fails at once, by one and the same fault, at the worst chance. Of a watch that ends at once, each second request is a list."""
     for seed in range(200):
         chance = random.Random(seed).random
         course, now, requests = watching(), 0.0, 0
         while now < 60.0:
             requests += 1
-            course, next_ = next_step(course, came, now=now, chance=chance)
+            course, next_ = next_step(course, came, now=now, chance=chance, heard=heard)
             if next_.version is None and came in {Came.ENDED, Came.GONE}:
                 requests += 1
                 course = listed(course, "41", now=now, chance=chance)

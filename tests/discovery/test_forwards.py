@@ -315,7 +315,7 @@ def test_what_a_person_registered_is_left_alone_and_no_port_is_kept_for_it(
     pool.unregister(NAME)
     lab.resources.patch_status(NAME, {"addr": f"{NAME}:50051"})
     pool_has = tp.ModuleKey(NAMESPACE, NAME)
-    until(lambda: pool_has in pool)
+    until(lambda: row(pool).address == f"{NAME}:50051" and row(pool).state == "registered")
     assert pool.send(NAME, wait_for_ready=True)
     options = tp.PoolOptions(backoff=QUICK.backoff, load_balancing="round_robin")
     pool.register(NAME, address(pool), namespace=NAMESPACE, options=options)  # who changes no more than options

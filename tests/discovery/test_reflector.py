@@ -14,6 +14,7 @@ import pytest
 
 from tests.discovery.conftest import NAMESPACE, Between, Operator, kubeconfig, leave, open_stream, refuse, send, until
 from tests.ports import listening
+from tinypool_nb.core import reflecting
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.reflecting import Came
 from tinypool_nb.core.tinymodules import named
@@ -36,6 +37,8 @@ class Copy:
         self.troubles: list[Trouble] = []
         self.version = ""
         self.wells = 0
+        self.due: list[str] = []
+        """What lists were due for."""
         self.is_well = False
         self.has_ended = False
         self.fails_on = ""
@@ -57,8 +60,9 @@ class Copy:
             self.changes.append(("gone", key.name))
             del self.there[key]
 
-    def well(self, version: str, *, by_list: bool) -> None:
+    def well(self, version: str, *, by_list: bool, due_for: str = "") -> None:
         self.wells += 1
+        self.due += [due_for] if due_for else []
         self.is_well = True
 
     def heard(self, version: str) -> None:
@@ -98,6 +102,12 @@ class Rig:
         assert not self.thread.is_alive()
         assert self.target.has_ended
         return time.monotonic() - began
+
+
+def cut(request: Any) -> bool:
+    """A connection that breaks instead of an answer."""
+    request.connection.shutdown(socket.SHUT_RDWR)
+    return True
 
 
 @pytest.fixture
@@ -223,7 +233,7 @@ def test_a_list_that_expires_between_two_pages_begins_anew_in_one_piece(
         (refuse(504, "Timeout", "Too large resource version: 41, current: 3"), Came.GONE, 2),
         (refuse(403, "Forbidden", "may not watch"), Came.REFUSED, 2),
         (refuse(400, "BadRequest", "no"), Came.WRONG, 2),
-        (lambda request: bool(request.connection.shutdown(socket.SHUT_RDWR)) or True, Came.CUT, 1),
+        (cut, Came.CUT, 1),
     ],
     ids=["503", "429", "504", "403", "400", "cut"],
 )
@@ -238,16 +248,35 @@ def test_a_watch_that_is_not_let_in(
     until(lambda: equal(operator, target))
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 503])
+@pytest.mark.parametrize(
+    ("status", "came"),
+    [
+        *((status, Came.REFUSED) for status in (401, 403, 404)),
+        *((status, Came.BUSY) for status in (410, 429, 500, 503, 504)),  # to a list no version is gone: it asked for none
+    ],
+)
 def test_a_list_that_is_not_let_in_is_told_and_tried_again(
-    server: Between, operator: Operator, rig: Callable[..., Rig], status: int
+    server: Between, operator: Operator, rig: Callable[..., Rig], status: int, came: Came
 ) -> None:
     operator.put("a", "a:1")
     server.answers = [refuse(status, "Whatever", f"no, says {status}")] * 3
     target = rig().target
     until(lambda: target.is_well)
     assert [(trouble.status, trouble.reason) for trouble in target.troubles] == [(status, f"no, says {status}")] * 3
+    assert target.came() == [came] * 3
     assert equal(operator, target)
+
+
+def test_a_gateway_that_gives_up_between_two_pages_is_asked_again_as_it_was(
+    server: Between, operator: Operator, rig: Callable[..., Rig]
+) -> None:
+    for number in range(4):
+        operator.put(f"module-{number}", "a:1")
+    server.answers = [leave, refuse(504, "Timeout", "gateway timeout")]
+    target = rig(page=2).target
+    until(lambda: target.wells >= 2)
+    assert equal(operator, target)
+    assert (target.came(), server.lists()) == ([Came.BUSY], 4)
 
 
 @pytest.mark.parametrize(
@@ -386,6 +415,17 @@ def test_a_server_that_is_killed_and_comes_back_changed(server: Between, operato
         "Connection reset by peer",
         "too old resource version",
     }
+
+
+def test_a_server_that_was_away_is_listed_though_it_lets_watch_on(
+    server: Between, rig: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reflecting, "LONGEST_WAIT", 0.1)
+    monkeypatch.setattr(reflecting, "RECHECK", 1.0)
+    server.answers = [leave, cut, cut]
+    target = rig().target
+    until(lambda: target.due)
+    assert (target.due, target.came(), server.lists()) == (["the API server was away"], [Came.CUT] * 2, 2)
 
 
 def test_an_error_of_the_handlers_stops_nothing(
@@ -543,3 +583,25 @@ def test_a_server_that_refuses_for_a_minute_gets_at_most_forty_requests_on_its_s
     reflector = Reflector(lambda: Resources(find_cluster(config), NAMESPACE, "", line), target, line, clock=lambda: line.now)
     reflector.run()
     assert len(server.requests) == reflector.requests <= 40
+
+
+@pytest.mark.parametrize("kind", ["BOOKMARK", "MODIFIED"])
+def test_a_server_whose_watches_end_after_the_same_word_gets_few_requests(server: Between, config: Path, kind: str) -> None:
+    """What it says again is no news, so that each watch that had nothing else is followed by a list."""
+
+    def answer(request: Any) -> bool:
+        if "watch=" not in request.path:
+            return False
+        version = request.path.partition("resourceVersion=")[2].partition("&")[0]
+        metadata = {"namespace": NAMESPACE, "name": "a", "uid": "1", "resourceVersion": version}
+        open_stream(request)
+        send(request, json.dumps({"type": kind, "object": {"metadata": metadata}}).encode() + b"\n")
+        send(request, b"")
+        return True
+
+    server.answers = [answer] * 1000
+    target, line = Copy(), Simulated(60.0)
+    Reflector(lambda: Resources(find_cluster(config), NAMESPACE, "", line), target, line, clock=lambda: line.now).run()
+    assert target.troubles == []
+    assert server.lists() - server.watches() in {0, 1}
+    assert len(server.requests) <= 40

@@ -1,14 +1,17 @@
 """What discoveries saw -> the pool: exactly the changes of address, whoever saw them, in whatever order."""
 
 import random
+import threading
 from typing import Any
 
 import pytest
 
-from tinypool_nb.core.discovering import Scope, Standing
+from tinypool_nb.channels.pool import ClientPool
+from tinypool_nb.core.discovering import LEFT_OUT, Owner, Scope, Standing
 from tinypool_nb.core.events import Mark, MarkKind
 from tinypool_nb.core.keys import ModuleKey
-from tinypool_nb.discovery.registry import Book, Registry
+from tinypool_nb.discovery.book import Book
+from tinypool_nb.discovery.registry import Registry
 from tinypool_nb.errors import OptionsError, PoolClosedError
 from tinypool_nb.journal.journal import Journal
 from tinypool_nb.journal.kinds import mark_events
@@ -109,8 +112,8 @@ def test_two_modules_at_one_address_say_so_and_one_stays_when_the_other_goes(boo
 def test_what_the_pool_refuses_is_told_once_and_asked_for_again(books: Registry, pool: Pool, journal: Journal) -> None:
     book = books.open(Scope(SERVER, "a"))
     pool.refuses = OptionsError("Tls.roots", "ca.pem", "a file that is there")
-    for _ in range(3):
-        books.seen(book, resource())
+    for version in "1123":
+        books.seen(book, resource(version=version))
     (row,) = books.rows()
     assert row.standing is Standing.REFUSED
     assert "ca.pem" in row.reason
@@ -118,6 +121,7 @@ def test_what_the_pool_refuses_is_told_once_and_asked_for_again(books: Registry,
     pool.refuses = None
     books.seen(book, resource())
     assert [row.standing for row in books.rows()] == [Standing.REGISTERED]
+    assert told(journal)[-1] == f"the pool has it now, at {A}"
     assert pool.asked == [("a/x", A)]
 
 
@@ -198,6 +202,117 @@ def test_the_own_module_is_let_go_where_an_earlier_discovery_had_it(books: Regis
     books.seen(again, resource(A))
     books.complete(again, {KEY})
     assert pool.there == {}
+
+
+def test_what_a_person_unregistered_stays_out_at_that_address(books: Registry, pool: Pool) -> None:
+    book = books.open(Scope(SERVER, "a"))
+    books.seen(book, resource(A))
+    pool.there.clear()
+    books.by_hand(KEY, lambda _: Owner.NOBODY)
+    books.by_hand(ModuleKey(None, "another"), lambda _: Owner.PERSON)
+    for version in "23":
+        books.seen(book, resource(A, version=version))
+        books.complete(book, {KEY})
+        assert [(row.standing, row.reason) for row in books.rows()] == [(Standing.REFUSED, LEFT_OUT)]
+        assert books.counts(book) == {Standing.REFUSED: 1}
+    books.seen(book, resource("", version="4"))
+    assert [row.standing for row in books.rows()] == [Standing.REFUSED], "nor does it keep an address"
+    assert pool.asked == [("a/x", A)]
+    books.seen(book, resource(B, version="5"))
+    assert [row.standing for row in books.rows()] == [Standing.REGISTERED]
+    assert pool.there == {KEY: B}
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_what_a_person_unregistered_comes_back_where_it_is_discovered_anew(books: Registry, pool: Pool, wide: bool) -> None:
+    first = books.open(Scope(SERVER, "a"))
+    books.seen(first, resource(A))
+    pool.there.clear()
+    books.by_hand(KEY, lambda _: Owner.NOBODY)
+    books.close(first)
+    other = books.open(Scope(SERVER, "b"))
+    books.complete(other, set())
+    assert pool.there == {}
+    again = books.open(Scope(SERVER, None if wide else "a"))
+    books.seen(again, resource(A))
+    assert pool.there == {KEY: A}
+
+
+def test_what_a_person_unregistered_is_forgotten_with_its_resource(books: Registry, pool: Pool) -> None:
+    book = books.open(Scope(SERVER, "a"))
+    books.seen(book, resource(A))
+    pool.there.clear()
+    books.by_hand(KEY, lambda _: Owner.NOBODY)
+    books.gone(book, resource(A))
+    books.seen(book, resource(A, uid="2"))
+    assert pool.there == {KEY: A}
+
+
+def test_what_was_put_there_again_before_a_person_s_word_came_is_left(books: Registry, pool: Pool) -> None:
+    book = books.open(Scope(SERVER, "a"))
+    books.seen(book, resource(A))
+    books.by_hand(KEY, lambda _: Owner.DISCOVERY)
+    assert [row.standing for row in books.rows()] == [Standing.REGISTERED]
+    assert pool.asked == [("a/x", A)]
+
+
+def test_a_discovery_counts_what_another_one_was_first_with(books: Registry) -> None:
+    first, second = books.open(Scope(SERVER, "a")), books.open(Scope("https://another", "a"))
+    books.seen(first, resource(A))
+    books.seen(second, resource(B))
+    assert (books.counts(first), books.counts(second)) == ({Standing.REGISTERED: 1}, {Standing.SHADOWED: 1})
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_a_person_does_meanwhile_the_rows_say_what_the_pool_has(seed: int) -> None:
+    chance = random.Random(seed)
+    keys = [ModuleKey("a", name) for name in "xy"]
+    with ClientPool() as pool:
+        books = pool._discoveries._registry
+        opened = [books.open(Scope(SERVER, "a")), books.open(Scope("https://another", "a"))]
+        for number in range(60):
+            key, book, addr = chance.choice(keys), chance.choice(opened), chance.choice([A, B])
+            match chance.randrange(6):
+                case 0:
+                    before = pool._modules.channel(key)
+                    assert pool.unregister(key) is (before is not None)
+                    books.by_hand(key, pool._placing.owner)
+                case 1:
+                    pool.register(key.name, addr, namespace="a")
+                    books.by_hand(key, pool._placing.owner)
+                case 2:
+                    books.gone(book, resource(name=key.name))
+                case _:
+                    books.seen(book, resource(chance.choice([addr, "", addr]), name=key.name, version=str(number), uid=str(id(book))))
+            there = {each: entry.address.text for each, entry in pool._modules._table.entries.items()}
+            ours = {each for each in keys if pool._placing.owner(each) is Owner.DISCOVERY}
+            kept = {row.module.key: row.address for row in books.rows() if row.standing in {Standing.REGISTERED, Standing.KEPT}}
+            assert kept == {each: there[each] for each in ours}
+
+
+def test_a_person_and_a_discovery_at_once_neither_block_nor_mislead() -> None:
+    with ClientPool() as pool:
+        books = pool._discoveries._registry
+        book = books.open(Scope(SERVER, "a"))
+
+        def by_hand() -> None:
+            chance = random.Random(1)
+            for _ in range(200):
+                if chance.random() < 0.5:
+                    pool.unregister(KEY)
+                else:
+                    pool.register("x", chance.choice([A, B]), namespace="a")
+                books.by_hand(KEY, pool._placing.owner)
+
+        person = threading.Thread(target=by_hand)
+        person.start()
+        for number in range(200):
+            books.seen(book, resource(A if number % 2 else B, version=str(number)))
+        person.join()
+        (row,) = books.rows()
+        owner, there = pool._placing.owner(KEY), pool._modules._table.entries.get(KEY)
+        assert (row.standing is Standing.REGISTERED) == (owner is Owner.DISCOVERY)
+        assert row.standing is not Standing.REGISTERED or (there is not None and there.address.text == row.address)
 
 
 @pytest.mark.parametrize("seed", range(50))

@@ -5,6 +5,7 @@ import threading
 from tinypool_nb.channels.modules import Modules
 from tinypool_nb.core.addresses import parse_address
 from tinypool_nb.core.decisions import Command, Operation, Register, Tell, Unregister
+from tinypool_nb.core.discovering import Owner
 from tinypool_nb.core.forwarding import forwarded_options
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import PoolOptions
@@ -43,6 +44,13 @@ class Placing:
                 case _:
                     pass
         return tell
+
+    def owner(self, key: ModuleKey) -> Owner:
+        """Who has put the module where it is now."""
+        with self._lock:
+            if key in self._placed:
+                return Owner.DISCOVERY
+            return Owner.NOBODY if self._modules.channel(key) is None else Owner.PERSON
 
     def place(self, key: ModuleKey, address: str | None) -> None:
         """What a discovery asks for: the module at this address, or no more. The discovery tells of it itself.

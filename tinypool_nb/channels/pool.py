@@ -389,7 +389,8 @@ class ClientPool:
         """Keep the pool equal to the TinyModule resources of a Kubernetes cluster, from now on, in the background.
 
         A module comes with its resource's address, moves when that changes and goes with the resource; one that names no usable address
-        any more keeps the last. What was registered by hand is not touched. The same discovery again replaces the one under way.
+        any more keeps the last. What was registered by hand is not touched, and what was unregistered by hand stays out until it names
+        another address, or is discovered anew. The same discovery again replaces the one under way.
 
         Args:
             kubeconfig: a file; else KUBECONFIG, else ~/.kube/config, else the cluster that this runs in.
@@ -611,6 +612,8 @@ class ClientPool:
         if tell.status != "unchanged":
             self.journal.mark(tell.text, kind=MarkKind.ACTION, key=tell.key)
             log.info("%s", one_line(tell.text if tell.key is None else f"{tell.key}: {tell.text}"))
+            if isinstance(command, Register | Unregister):
+                self._discoveries.by_hand(command.key, self._placing.owner)
         return tell
 
     def _place(self, key: ModuleKey, address: str | None) -> None:

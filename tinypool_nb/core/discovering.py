@@ -29,11 +29,24 @@ class Standing(StrEnum):
     QUARANTINED = "quarantined"
     """What it names must not be dialled."""
     REFUSED = "refused"
-    """The pool did not take it; it is asked again at each relist."""
+    """The pool did not take it, and is asked again at each relist; or a person unregistered it, and it stays out at that address."""
     SHADOWED = "shadowed"
     """Another discovery of this pool registered the same namespace and name, at another address, and was there first."""
     OWN = "own"
     """It is the own module, to which nobody connects."""
+
+
+class Owner(StrEnum):
+    """Who has put a module where it is."""
+
+    DISCOVERY = "discovery"
+    PERSON = "person"
+    NOBODY = "nobody"
+    """The pool has none of that name."""
+
+
+LEFT_OUT = "it was unregistered by hand, and stays out while it names this address; discovered anew it comes back"
+"""What is said of a module that a person took away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +113,16 @@ def taken(known: Known) -> Known:
 
 
 def removed(known: Known) -> str:
-    """What is to be told once a resource is gone; "" if its module was not in the pool."""
-    return "" if known.address is None else f"removed, was at {known.address}"
+    """What is to be told once a resource is gone; "" if nothing was to be done about it ever."""
+    if known.address is not None:
+        return f"removed, was at {known.address}"
+    match known.standing:
+        case Standing.WAITING:
+            return "removed, had no address yet"
+        case Standing.OWN:
+            return ""
+        case _:
+            return f"removed, was {known.standing}"
 
 
 def wanted(key: ModuleKey, books: Iterable[Mapping[ModuleKey, Known]]) -> str | None:

@@ -21,7 +21,7 @@ class Health(StrEnum):
     UNREAD = "not read yet"
     """The API server has said nothing yet."""
     STALE = "stale"
-    """It did, and does no longer; the pool keeps what it had."""
+    """It did, and does no longer, or has not been heard for so long that it is being asked; the pool keeps what it had."""
     REFUSED = "refused"
     """A right is missing, or the definition of the resource."""
 

@@ -4,7 +4,8 @@ The rules, each of which some Kubernetes client has learnt the hard way:
 
 - A list gives a version, from which a watch goes on. The version advances with each event that was applied, and is only ever handed back.
 - A connection that broke leaves the version good: watch again from it. A version that is gone (410), a watch that says something else, ends
-  within a second without a word, or falls silent for longer than bookmarks leave it, does not: list again.
+  within a second without news, or falls silent for longer than bookmarks leave it, does not: list again.
+- A watch that ends within a second is trouble, whatever it said: else a server that ends each of them is asked for one after the other.
 - After trouble comes a wait that doubles from 0.8 to 10 s, by chance between half of it and all of it, and begins anew once all was
   well for two minutes. A version that is gone is no trouble of the server's and needs no wait, unless it was so half a minute ago: after
   an outage the wait for it was paid already. Nor does a watch that fell silent: an old server has no bookmarks for a resource that rests.
@@ -29,12 +30,13 @@ GONE_AGAIN = 30.0
 """Seconds within which a version that is gone once more is trouble."""
 RELIST = 900.0
 """Seconds from one list to the next, a tenth more or less."""
+EARLIEST_RELIST = 0.9 * RELIST
 RECHECK = 60.0
 """Seconds at the most from an outage to the next list, though the version may have outlived it."""
 WATCH = (300.0, 600.0)
 """Seconds that one watch lasts, at least and at most: the server ends it."""
 SHORTEST_WATCH = 1.0
-"""Seconds; one that ends earlier, without an event, was none."""
+"""Seconds; after one that ends earlier comes a wait."""
 
 Chance = Callable[[], float]
 """Gives a number from 0 up to 1, as `random.random`."""
@@ -47,7 +49,7 @@ class Came(StrEnum):
     ENDED = "ended"
     """A watch, in order, by the server."""
     GONE = "gone"
-    """410 or 504, as a status or within a watch: the version is too old, or of a future that the server has lost."""
+    """410 or 504, as a status or within a watch: the version is too old, or of a future that the server has lost. Never of a list."""
     CUT = "cut"
     """The connection could not be made, or broke."""
     SILENT = "silent"
@@ -97,7 +99,7 @@ def next_step(course: Course, came: Came | None, *, now: float, chance: Chance, 
         course: where the reflector is; of a list that is complete, and of events applied, `listed` and `advanced` have told.
         now: monotonic seconds.
         chance: by which waits and lengths of watches vary.
-        heard: lines that a watch had.
+        heard: events of a watch that moved the version on: what a server says again and again is no news.
         lasted: seconds that a watch lasted.
 
     >>> course, step = next_step(Course(), None, now=0.0, chance=lambda: 0.5)
@@ -113,8 +115,10 @@ def next_step(course: Course, came: Came | None, *, now: float, chance: Chance, 
     match came:
         case None | Came.LISTED:
             pass
-        case Came.ENDED if heard or lasted >= SHORTEST_WATCH:
+        case Came.ENDED if lasted >= SHORTEST_WATCH:
             pass
+        case Came.ENDED if heard:
+            course, wait = _troubled(course, now, chance)
         case Came.SILENT:
             course = replace(course, version=None)
         case Came.GONE:
@@ -138,7 +142,8 @@ def next_step(course: Course, came: Came | None, *, now: float, chance: Chance, 
 
 def listed(course: Course, version: str, *, now: float, chance: Chance) -> Course:
     """Where it is after a list that ended at `version`."""
-    return replace(course, version=version, listed=now, relist=now + RELIST * (0.9 + 0.2 * chance()), well_since=course.well_since or now)
+    relist = now + EARLIEST_RELIST + 0.2 * RELIST * chance()
+    return replace(course, version=version, listed=now, relist=relist, well_since=course.well_since or now)
 
 
 def opened(course: Course, *, now: float) -> Course:
@@ -154,6 +159,19 @@ def advanced(course: Course, version: str) -> Course:
 def is_relist_due(course: Course, now: float) -> bool:
     """Whether a watch is to be left for a list."""
     return course.listed is None or now >= course.relist
+
+
+def due_for(course: Course, now: float) -> str:
+    """What a list is due for, to be told with it; "" if none is, or it is the first, or trouble brings it.
+
+    >>> from dataclasses import replace
+    >>> course = listed(Course(), "41", now=0.0, chance=lambda: 0.5)
+    >>> due_for(course, 899.0), due_for(course, 900.0), due_for(replace(course, relist=60.0), 60.0)
+    ('', 'as every 15 minutes', 'the API server was away')
+    """
+    if course.listed is None or now < course.relist:
+        return ""
+    return f"as every {RELIST / 60:.0f} minutes" if course.relist - course.listed >= EARLIEST_RELIST else "the API server was away"
 
 
 def _troubled(course: Course, now: float, chance: Chance) -> tuple[Course, float]:

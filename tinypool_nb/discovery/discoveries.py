@@ -5,7 +5,8 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 
-from tinypool_nb.core.discovering import Known, Scope
+from tinypool_nb.core.discovering import Known, Owner, Scope
+from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.discovery.arguments import check_arguments, own_key
 from tinypool_nb.discovery.discovery import Discovery
 from tinypool_nb.discovery.forwards import Forwards
@@ -89,6 +90,12 @@ class Discoveries:
                 forwards.go_on_by(cluster.renew)
                 return forwards
         return Forwards(cluster.renew, lambda key, text: self._registry.tell(text, key), self._changed)
+
+    def by_hand(self, key: ModuleKey, owner: Callable[[ModuleKey], Owner]) -> None:
+        """A person registered a module, or unregistered it; `owner` tells whose it is now."""
+        if self._open:
+            self._registry.by_hand(key, owner)
+            self._changed()
 
     def under_way(self) -> tuple[Discovery, ...]:
         """Those that have not ended, the oldest first."""

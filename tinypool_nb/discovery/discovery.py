@@ -11,9 +11,10 @@ from tinypool_nb.core.discovery_status import DiscoveryReport, DiscoveryStatus, 
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.reflecting import Came
 from tinypool_nb.core.rights import MissingRight
+from tinypool_nb.discovery.book import Book
 from tinypool_nb.discovery.forwards import Forwards
 from tinypool_nb.discovery.lifeline import Lifeline
-from tinypool_nb.discovery.registry import Book, Registry
+from tinypool_nb.discovery.registry import Registry
 from tinypool_nb.errors import NotSyncedError
 
 if TYPE_CHECKING:  # they load the Kubernetes client
@@ -53,8 +54,12 @@ class Discovery:
         self._status = DiscoveryStatus(synced=False, stale_since=None, last_error="", missing=None, resource_version="")
         self._heard: int | None = None
         self._told: tuple[str, Came, int] | None = None
-        self._lost: int | None = None
+        self._unwell: int | None = None
+        """Since when something has been wrong; None while nothing is."""
         self._relisting = ""
+        """What has made a list necessary, to be told with it; "" for nothing."""
+        self._relisted = False
+        """Whether a list came since, of which nothing was told."""
         self._synced = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -152,37 +157,48 @@ class Discovery:
         self._heard = self._now()
         self._status = replace(self._status, resource_version=version)
 
-    def well(self, version: str, *, by_list: bool) -> None:
+    def well(self, version: str, *, by_list: bool, due_for: str = "") -> None:
         """The pool has what the server says."""
-        self._heard = self._now()
+        is_first, self._heard = self._heard is None, self._now()
         is_over = self._told is None or not by_list or self._told[0] == "list"  # else the watch has yet to be let in again
         missing = None if is_over else self._status.missing
         self._status = replace(self._status, synced=True, missing=missing, resource_version=version)
         self._synced.set()
         self._changed()
-        if by_list and self._relisting:
-            self._registry.tell(f"relisted: {self._relisting}")
+        why = self._relisting or due_for
+        if by_list and why:
+            self._registry.tell(f"relisted: {why}")
             self._relisting = ""
-        if self._told is not None and is_over:
-            self._told = None
-            how = "at last" if self._lost is None else f"after {(self._now() - self._lost) / 1e9:.1f} s"
-            self._registry.tell(f"the API server is back, {how}")
+        elif by_list and not is_first:
+            self._relisted = True
+        if is_over:
+            self._tell_back(at_last=is_first)
+
+    def _tell_back(self, *, at_last: bool) -> None:
+        since, told, relisted = self._unwell, self._told, self._relisted
+        self._unwell, self._told, self._relisted = None, None, False
+        if since is not None and told is not None:
+            how = "at last" if at_last else f"after {(self._now() - since) / 1e9:.1f} s"
+            self._registry.tell(f"the API server is back, {how}{'; relisted' if relisted else ''}")
 
     def troubled(self, trouble: "Trouble", verb: str) -> None:
         """A request did not end well."""
-        if trouble.came is Came.SILENT:
-            return  # a list comes at once, and tells whether anything is wrong
+        if self._unwell is None:
+            self._unwell = self._now()
         refused = trouble.status if trouble.came is Came.REFUSED else 0
         missing = MissingRight(refused, verb, self.scope.namespace, trouble.reason) if refused else None
-        self._status = replace(self._status, synced=False, last_error=_error(trouble), missing=missing)
-        self._synced.clear()
+        is_kept = refused == 403 and verb == "watch"  # lists go on; 401 and 404 are about them as well
+        synced = self._status.synced and is_kept
+        self._status = replace(self._status, synced=synced, last_error=_error(trouble), missing=missing)
+        if not synced:
+            self._synced.clear()
         self._changed()
-        if trouble.came is Came.GONE:
+        if trouble.came in {Came.GONE, Came.SILENT}:  # a list comes at once, and tells whether more is wrong
             self._relisting = trouble.reason
             return
+        if verb == "list":
+            self._relisting = ""  # it is an outage that makes it necessary, whatever was taken for the reason before
         what = verb, trouble.came, refused
-        if self._told is None:
-            self._lost = self._heard
         if what != self._told:
             self._told = what
             self._registry.tell(f"lost the API server: {trouble.reason}" if missing is None else f"refused: {missing}")

@@ -64,5 +64,5 @@ def _credential(command: Any, folder: str, cluster: Any) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001 its text may quote what the command wrote
         code = _ENDED.match(str(error)) if isinstance(error, ConfigException) else None
         why = f"it ended with code {code[1]}" if code else "what it wrote is no ExecCredential of the version that the kubeconfig says"
-    name = shown(command.safe_get("command")) if "command" in command else "that is not said"
+    name = shown(command.safe_get("command"), most=200) if "command" in command else "that is not said"
     raise KubeconfigError(f"the command {name}, by which its user logs in, gave no credential: {why}; run it in a shell to see more")

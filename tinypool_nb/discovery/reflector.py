@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from tinypool_nb.core.keys import ModuleKey
-from tinypool_nb.core.reflecting import Came, Chance, Course, advanced, is_relist_due, listed, next_step, opened
+from tinypool_nb.core.reflecting import Came, Chance, Course, advanced, due_for, is_relist_due, listed, next_step, opened
 from tinypool_nb.core.tinymodules import named
 from tinypool_nb.discovery.lifeline import Lifeline
 from tinypool_nb.discovery.resources import Resources, Trouble, came_of
@@ -31,8 +31,8 @@ class Target(Protocol):
     def complete(self, keys: set[ModuleKey]) -> object:
         """A list is complete, and these are all that there are. Others that were seen before are gone."""
 
-    def well(self, version: str, *, by_list: bool) -> object:
-        """The target is what the server says; by a list, or because it may watch on from where it was."""
+    def well(self, version: str, *, by_list: bool, due_for: str = "") -> object:
+        """The target is what the server says; by a list, and what that was due for, or because it may watch on from where it was."""
 
     def heard(self, version: str) -> object:
         """The server said something, which was applied."""
@@ -88,7 +88,7 @@ class Reflector:
                 verb = "list" if step.version is None else "watch"
                 try:
                     if step.version is None:
-                        self._list()
+                        self._list(hurried=came is Came.SILENT)
                         came = Came.LISTED
                     else:
                         heard = self._watch(step.version, step.watch_for)
@@ -104,17 +104,20 @@ class Reflector:
             self._disconnect()
             self._guarded(self._target.ended)
 
-    def _list(self) -> None:
+    def _list(self, *, hurried: bool) -> None:
         resources = self._connected()
+        due = due_for(self._course, self._clock())
         found: set[ModuleKey] = set()
         limit, following = self._page, ""
         while True:
             self.requests += 1
             try:
-                page = resources.page(limit, following)
+                page = resources.page(limit, following, hurried=hurried)
             except Trouble as trouble:
-                if trouble.came is not Came.GONE or not following:
+                if trouble.came is not Came.GONE:
                     raise
+                if trouble.status == 504 or not following:  # it asked for no version that could be gone: so answers a gateway
+                    raise Trouble(Came.BUSY, trouble.reason, status=trouble.status) from None
                 limit, following, found = 0, "", set()  # the list became too old while it was read: once more, in one piece
                 continue
             for resource in page.get("items") or ():
@@ -128,10 +131,10 @@ class Reflector:
         version = _version(page)
         self._guarded(self._target.complete, found)
         self._course = listed(self._course, version, now=self._clock(), chance=self._chance)
-        self._guarded(self._target.well, version, by_list=True)
+        self._guarded(self._target.well, version, by_list=True, due_for=due)
 
     def _watch(self, version: str, seconds: int) -> int:
-        """Apply the events of one watch; how many there were."""
+        """Apply the events of one watch; how many of them moved the version on."""
         heard = 0
 
         def begun() -> None:
@@ -140,8 +143,9 @@ class Reflector:
 
         self.requests += 1
         for event in self._connected().watch(version, seconds, begun):
-            heard += 1
+            before = self._course.version
             self._apply(event)
+            heard += self._course.version != before
             if self._line.is_cut or is_relist_due(self._course, self._clock()):
                 break
         return heard

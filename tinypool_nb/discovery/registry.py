@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from tinypool_nb.core.discovering import Known, Scope, Standing, observe, refused, removed, taken, wanted
+from tinypool_nb.core.discovering import LEFT_OUT, Known, Owner, Scope, Standing, observe, refused, removed, taken, wanted
 from tinypool_nb.core.events import MarkKind
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.plain import one_line
 from tinypool_nb.core.tinymodules import decode, named
+from tinypool_nb.discovery.book import Book
 from tinypool_nb.discovery.forwards import Forwards
 from tinypool_nb.errors import ForwardError, PoolClosedError, TinypoolError
 from tinypool_nb.journal.journal import Journal
@@ -26,22 +27,6 @@ Place = Callable[[ModuleKey, str | None], object]
 """Makes the pool have a module at an address; None takes it away."""
 Lead = Callable[[ModuleKey, str, str], object]
 """Makes the pool have a module at a local address that leads to it; then comes its own."""
-
-
-class Book:
-    """What one discovery knows. Changed by its registry alone."""
-
-    def __init__(self, scope: Scope, own: ModuleKey | None = None, forwards: Forwards | None = None) -> None:
-        self.scope = scope
-        self.forwards = forwards
-        """By which its modules are reached; None: by their addresses."""
-        self.own = own
-        """The resource of the own module; None for none."""
-        self.known: dict[ModuleKey, Known] = {}
-        self.is_open = True
-
-    def __repr__(self) -> str:
-        return f"<Book {self.scope}: {len(self.known)} resources{'' if self.is_open else ', closed'}>"
 
 
 class Placed(NamedTuple):
@@ -83,12 +68,15 @@ class Registry:
         self._lead = lead or (lambda key, local, _address: place(key, local))
         self._books: tuple[Book, ...] = ()
         self._placed: dict[ModuleKey, Placed] = {}
+        self._left_out: dict[ModuleKey, str] = {}
+        """What a person unregistered, with the address that it had then: there it is not registered again."""
         # Reentrant, and not held while marks are made and logged: a handler of the log may ask the pool for anything.
         self._lock = threading.RLock()
 
     def open(self, scope: Scope, own: ModuleKey | None = None, forwards: Forwards | None = None) -> Book:
-        """A book for one more discovery."""
+        """A book for one more discovery. It was asked for after what a person unregistered, so that comes back."""
         with self._lock:
+            self._left_out = {key: there for key, there in self._left_out.items() if scope.namespace not in {None, key.namespace}}
             book = Book(scope, own, forwards)
             self._books = (*self._books, book)
             return book
@@ -113,6 +101,27 @@ class Registry:
                     told += self._settle(book, key)
         self._tell(told)
 
+    def by_hand(self, key: ModuleKey, owner: Callable[[ModuleKey], Owner]) -> None:
+        """A person registered a module, or unregistered it. What is no discovery's any more is a person's to place, or to leave out.
+
+        Args:
+            key: the module.
+            owner: tells whose it is now: it may have moved on since.
+        """
+        with self._lock:
+            now = owner(key)
+            if now is Owner.DISCOVERY:
+                return
+            placed = self._placed.pop(key, None)
+            if placed is not None:
+                self._leave(key, None)
+            if placed is not None and now is Owner.NOBODY:
+                self._left_out[key] = placed.address
+            else:
+                self._left_out.pop(key, None)  # what a person had registered follows the cluster again
+            told = [told for book in self._in_order() if key in book.known for told in self._settle(book, key)]
+        self._tell(told)
+
     def seen(self, book: Book, resource: object) -> None:
         """A resource is there, as it is now."""
         module, now = decode(resource), self._journal.clock.now()
@@ -122,8 +131,9 @@ class Registry:
             if before is None:
                 before = next((other.known[key] for other in self._left_to(book) if key in other.known), None)
             known, text = observe(before, module, own=book.own, now=now)
-            if before is not None and before.standing is Standing.REFUSED and before.module == module:
-                known, text = replace(before, seen=now), ""
+            if before is not None and before.standing is Standing.REFUSED and before.address == known.address:
+                known = refused(known, before.reason)  # until the pool takes it; why it did not was told
+                text = "" if before.module.uid == module.uid else text
             book.known[key] = known
             told = [*([Told(key, text)] if text else []), *self._settle(book, key)]
         self._tell(told)
@@ -159,20 +169,29 @@ class Registry:
                     continue
                 shown.add((key, known.module.uid))
                 placed = self._placed.get(key)
-                there = None if placed is None else placed.address
-                if known.standing is Standing.REGISTERED and there == known.address and at[known.address] > 1:
-                    yield replace(known, reason="; ".join([f"shared address: {at[known.address]} modules name it", *_ways(book, key)]))
-                elif book.forwards is not None and known.standing is Standing.REGISTERED and there == known.address:
-                    yield replace(known, reason="; ".join(_ways(book, key)))
-                elif known.address is None or known.standing is Standing.REFUSED or there in {None, known.address}:
-                    yield known
-                else:
-                    yield replace(known, standing=Standing.SHADOWED, reason=f"another discovery has it at {there}")
+                match self._standing(key, known, placed):
+                    case Standing.REFUSED if known.standing is not Standing.REFUSED:
+                        yield replace(known, standing=Standing.REFUSED, reason=LEFT_OUT)
+                    case Standing.SHADOWED if placed is not None:
+                        yield replace(known, standing=Standing.SHADOWED, reason=f"another discovery has it at {placed.address}")
+                    case Standing.REGISTERED if placed is not None:
+                        shared = [f"shared address: {at[placed.address]} modules name it"] if at[placed.address] > 1 else []
+                        yield replace(known, reason="; ".join([*shared, *_ways(book, key)]))
+                    case _:
+                        yield known
 
     def counts(self, book: Book) -> dict[Standing, int]:
         """How many of a discovery's resources stand how; none that there are none of."""
-        standings = [known.standing for known in tuple(book.known.values())]
-        return {standing: standings.count(standing) for standing in Standing if standing in standings}
+        counted = Counter(self._standing(key, known, self._placed.get(key)) for key, known in tuple(book.known.items()))
+        return {standing: counted[standing] for standing in Standing if standing in counted}
+
+    def _standing(self, key: ModuleKey, known: Known, placed: Placed | None) -> Standing:
+        """How a resource stands, in view of what a person and other discoveries did."""
+        if known.address is None or known.standing is Standing.REFUSED:
+            return known.standing
+        if key in self._left_out:
+            return Standing.REFUSED
+        return known.standing if placed is None or placed.address == known.address else Standing.SHADOWED
 
     def _in_order(self) -> tuple[Book, ...]:
         """Whose word counts before whose."""
@@ -198,14 +217,12 @@ class Registry:
     def _settle(self, book: Book, key: ModuleKey) -> list[Told]:
         """Let the pool have a module where it should be, if it is not there."""
         address = wanted(key, (each.known for each in self._in_order()))
+        if self._is_left_out(key, address):
+            return []
         known = book.known.get(key)
-        told: list[Told] = []
         try:
             placed = None if address is None else Placed(address, self._led_to(key, address))
-            if placed != self._placed.get(key):
-                self._put(key, placed)
-                if placed is not None and placed.local is not None:
-                    told = [Told(key, f"forwarded from {placed.local} to {placed.address}")]
+            told = self._moved(key, placed)
         except PoolClosedError:
             return []
         except Exception as error:
@@ -218,11 +235,25 @@ class Registry:
             return [Told(key, why)] if known.reason != why else []
         if known is not None and known.standing is Standing.REFUSED:
             book.known[key] = taken(known)
-        if placed is None:
-            self._placed.pop(key, None)
-        else:
-            self._placed[key] = placed
+            told = told or [Told(key, f"the pool has it now, at {address}")]
         return told
+
+    def _is_left_out(self, key: ModuleKey, address: str | None) -> bool:
+        """Whether a person unregistered the module at this address. Once it names another one, that is over."""
+        if self._left_out.get(key) not in {None, address}:
+            del self._left_out[key]
+        return key in self._left_out
+
+    def _moved(self, key: ModuleKey, placed: Placed | None) -> list[Told]:
+        """Let the pool have it there, if it has not."""
+        if placed == self._placed.get(key):
+            return []
+        self._put(key, placed)
+        if placed is None:
+            del self._placed[key]
+            return []
+        self._placed[key] = placed
+        return [] if placed.local is None else [Told(key, f"forwarded from {placed.local} to {placed.address}")]
 
     def _led_to(self, key: ModuleKey, address: str) -> str | None:
         """The local address that leads to the module, if the discovery that is obeyed forwards it.
@@ -243,10 +274,14 @@ class Registry:
                 self._lead(key, placed.local, placed.address)
             there = placed
         finally:
-            for forwards in {book.forwards for book in self._books}:
-                forward = None if forwards is None else forwards.get(key)
-                if forwards is not None and forward is not None and (there is None or forward.local != there.local):
-                    forwards.close(key)
+            self._leave(key, None if there is None else there.local)
+
+    def _leave(self, key: ModuleKey, local: str | None) -> None:
+        """Let ports go that led to a module, but for this one."""
+        for forwards in {book.forwards for book in self._books}:
+            forward = None if forwards is None else forwards.get(key)
+            if forwards is not None and forward is not None and forward.local != local:
+                forwards.close(key)
 
     def _tell(self, told: list[Told]) -> None:
         for key, text in told:

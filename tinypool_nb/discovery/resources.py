@@ -36,6 +36,8 @@ class Timeouts(NamedTuple):
     connect: float = 5.0
     answer: float = 60.0
     """For a page of a list, all of it."""
+    hurried: float = 10.0
+    """For a page that is to tell whether a server that fell silent is there at all."""
     silence: float = 80.0
     """Of a watch. Bookmarks come every minute."""
 
@@ -74,8 +76,8 @@ class Resources:
         if namespace is not None:
             self._ask, self._where = objects.list_namespaced_custom_object, (GROUP, VERSION, namespace, PLURAL)
 
-    def page(self, limit: int, following: str = "") -> dict[str, Any]:
-        """One page of the list; the first, or that of the `continue` token of the one before.
+    def page(self, limit: int, following: str = "", *, hurried: bool = False) -> dict[str, Any]:
+        """One page of the list; the first, or that of the `continue` token of the one before. A hurried one gets less time.
 
         Raises:
             Trouble
@@ -83,9 +85,10 @@ class Resources:
         asked: dict[str, Any] = {"limit": limit} if limit else {}
         if following:
             asked["_continue"] = following
-        deadline = time.monotonic() + self._timeouts.answer
+        patience = self._timeouts.hurried if hurried else self._timeouts.answer
+        deadline = time.monotonic() + patience
         with self._troubles(watching=False):
-            response = self._request(self._timeouts.answer, **asked)
+            response = self._request(patience, **asked)
             try:
                 page = json.loads(whole(response, deadline))
             except BaseException:
@@ -183,6 +186,8 @@ def trouble_of(error: Exception, cluster: Cluster | None, *, silence: float | No
             found = Trouble(Came.CUT, str(error.reason))
         case ReadTimeoutError() if silence is not None:
             found = Trouble(Came.SILENT, f"nothing was heard for {silence:g} s")
+        case ReadTimeoutError():
+            found = Trouble(Came.CUT, "no answer in time")
         case HTTPError() | OSError() | http.client.HTTPException():
             found = Trouble(Came.CUT, _root(error))
         case _:
@@ -226,7 +231,7 @@ def refusal(status: int, body: object, reason: str) -> Trouble:
 
 
 def came_of(status: int) -> Came:
-    """How a request ended that was answered by this HTTP status.
+    """How a request for what is after a version ended, if it was answered by this HTTP status.
 
     >>> came_of(410), came_of(403), came_of(503)
     (<Came.GONE: 'gone'>, <Came.REFUSED: 'refused'>, <Came.BUSY: 'busy'>)

@@ -1,5 +1,6 @@
 """Records to report: of any number of modules, an hour long, each of which tells a story that its number picks."""
 
+import shutil
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -12,6 +13,7 @@ from tinypool_nb.core.options import PoolOptions
 from tinypool_nb.core.states import State
 from tinypool_nb.journal.journal import Journal
 from tinypool_nb.notebook.record import Record
+from tinypool_nb.report.pdf import COMMANDS
 
 SECOND = 1_000_000_000
 START = 1_770_000_000 * SECOND
@@ -19,6 +21,13 @@ END = START + 3_600 * SECOND
 REFUSED = "UNAVAILABLE: ipv4:127.0.0.1:20003: Failed to connect to remote host: connect: Connection refused (111)"
 
 MakeRecord = Callable[..., Record]
+
+
+@pytest.fixture
+def chromium_there() -> None:
+    """What prints a PDF; without it the test is skipped."""
+    if not any(map(shutil.which, COMMANDS)):
+        pytest.skip("there is no Chromium on the PATH")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from tests.report.printed import text_of
 from tinypool_nb.report import html
 from tinypool_nb.report.html import TinypoolHTMLExporter, TinypoolPDFExporter
-from tinypool_nb.report.pdf import find_chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -88,8 +87,8 @@ def as_printed(page: "Page") -> None:
     page.emulate_media(media="print")
 
 
+@pytest.mark.usefixtures("chromium_there")
 def test_a_pdf_shows_the_last_column_of_every_table(wide: NotebookNode) -> None:
-    find_chromium()
     printed: Any = TinypoolPDFExporter().from_notebook_node(wide)[0]
     told = text_of(printed)
     assert [word for word in LAST if word not in told] == []

@@ -1,7 +1,6 @@
 """`tinypool-nb report`: notebooks and recordings, HTML and PDF, and what it says when something is wrong."""
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -37,12 +36,6 @@ def notebook(tmp_path: Path) -> Path:
     ]
     nbformat.write(new_notebook(cells=cells), tmp_path / "told.ipynb")
     return tmp_path / "told.ipynb"
-
-
-@pytest.fixture
-def chromium_there() -> None:
-    if not any(map(shutil.which, pdf.COMMANDS)):
-        pytest.skip("there is no Chromium on the PATH")
 
 
 def pages(printed: bytes) -> int:

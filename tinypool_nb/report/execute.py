@@ -16,9 +16,10 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbformat import NotebookNode
 
 from tinypool_nb.errors import ReportError
-from tinypool_nb.report.parameters import conceal, insert, without_secrets
+from tinypool_nb.report.parameters import conceal, insert
 from tinypool_nb.report.provenance import NOTED, versions
 from tinypool_nb.report.reading import read_notebook
+from tinypool_nb.report.secrets import Secrets
 
 OnCell = Callable[[int, int, str], None]
 """Called before each code cell with its number (from 1), how many there are, and its source."""
@@ -44,8 +45,8 @@ def execute(
         notebook: the file to run; it is only read.
         out: the file to write; its folder is made if needed.
         parameters: names and plain values (numbers, text, None, lists, dicts ...), assigned in a cell of their own after the
-            cell tagged `parameters`, or first of all. Of one that is named like a secret (`token`, `password` ...) neither the
-            value nor an output that repeats it is kept.
+            cell tagged `parameters`, or first of all. Of what is named like a secret (`token`, `password` ...), a parameter or a
+            key within one, neither the value nor an output that repeats it is kept.
         timeout: seconds that one cell may take.
         folder: the kernel's working directory; the notebook's by default.
         on_cell: told before each code cell; for progress.
@@ -59,6 +60,7 @@ def execute(
         insert(node, parameters)
     node.metadata[NOTED] = [*versions()]
     run = _Run(node, notebook, on_cell)
+    secrets = Secrets(parameters or {})
     try:
         with TemporaryDirectory(prefix="tinypool-") as private:
             client = NotebookClient(
@@ -71,11 +73,13 @@ def execute(
             client.execute(cleanup_kc=True)
     except CellExecutionError as error:
         conceal(node, parameters or {})
-        raise run.failed(without_secrets(f"{error.ename}: {error.evalue}", parameters or {}), run.traceback()) from None
+        raise run.failed(secrets.hidden(f"{error.ename}: {error.evalue}"), run.traceback()) from None
     except CellTimeoutError:
+        conceal(node, parameters or {})
         raise run.failed(f"it did not end within {timeout:g} s") from None
     except RuntimeError as error:  # a DeadKernelError, or no kernel came up
-        raise run.failed(str(error)) from error
+        conceal(node, parameters or {})
+        raise run.failed(secrets.hidden(str(error))) from error
     finally:
         conceal(node, parameters or {})
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -3,20 +3,20 @@
 import ast
 import difflib
 import keyword
-import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
 from tinypool_nb.errors import ReportError, shown
+from tinypool_nb.report.secrets import Secrets, masked
 
-HIDDEN = "(hidden)"
 _TAG, _INJECTED = "parameters", "injected-parameters"
-_SECRET = re.compile(r"token|password|passwd|secret|credential|api_?key|private_?key", re.IGNORECASE)
+_SAID = frozenset({"text", "metadata", "ename", "evalue", "traceback"})
+"""The parts of an output that a cell chose, beside `data`, whose keys are MIME types."""
 _WORDS: Mapping[str, object] = {"true": True, "false": False, "null": None, "none": None}
-_SHORTEST_SECRET = 4
+_SHORTEST_SAID = frozenset({"text", "metadata", "ename", "evalue", "traceback"})
+"""The parts of an output that a cell chose, beside `data`, whose keys are MIME types."""
 """Characters: what is shorter stands in a page by chance."""
 
 
@@ -57,47 +57,26 @@ def insert(node: NotebookNode, parameters: Mapping[str, object]) -> None:
 
 
 def conceal(node: NotebookNode, parameters: Mapping[str, object]) -> None:
-    """Take the values of parameters that are named like secrets out of an executed notebook: its cells and what they said."""
-    found = [*_secrets(parameters)]
-    if not found:
+    """Take what is secret of the parameters out of an executed notebook: its cells, what they said, and the state of its widgets."""
+    secrets = Secrets(parameters)
+    if not secrets:
         return
     for cell in node.cells:
         if _INJECTED in cell.metadata.get("tags", ()):
-            lines = [f"{name} = {HIDDEN!r}" if _SECRET.search(name) else f"{name} = {value!r}" for name, value in parameters.items()]
-            cell.source = "\n".join(("# parameters of this run", *lines))
-        if "outputs" in cell:
-            cell.outputs = [_replaced(output, found) for output in cell.outputs]
+            cell.source = _assigned(parameters)
+        cell.source = secrets.hidden(cell.source)
+        for output in cell.get("outputs", ()):
+            for part in _SAID & output.keys():
+                output[part] = secrets.hidden_in(output[part])
+            if "data" in output:
+                output.data = NotebookNode({kind: secrets.hidden_in(shown) for kind, shown in output.data.items()})
+    if "widgets" in node.metadata:
+        node.metadata.widgets = secrets.hidden_in(node.metadata.widgets)
 
 
-def without_secrets(text: str, parameters: Mapping[str, object]) -> str:
-    """The text without the values of parameters that are named like secrets.
-
-    >>> without_secrets("401 for abcd1234", {"token": "abcd1234"})
-    '401 for (hidden)'
-    """
-    for secret in _secrets(parameters):
-        text = text.replace(secret, HIDDEN)
-    return text
-
-
-def _secrets(parameters: Mapping[str, object]) -> Iterator[str]:
-    for name, value in parameters.items():
-        if _SECRET.search(name):
-            texts = [value] if isinstance(value, str) else [str(value)]
-            yield from (each for text in texts for each in (text, repr(text)[1:-1]) if len(each) >= _SHORTEST_SECRET)
-
-
-def _replaced(value: Any, secrets: list[str]) -> Any:
-    """JSON with the secrets in its texts replaced."""
-    if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, HIDDEN)
-        return value
-    if isinstance(value, dict):
-        return NotebookNode({key: _replaced(item, secrets) for key, item in value.items()})
-    if isinstance(value, list):
-        return [_replaced(item, secrets) for item in value]
-    return value
+def _assigned(parameters: Mapping[str, object]) -> str:
+    """The injected cell as it may be shown."""
+    return "\n".join(("# parameters of this run", *(f"{name} = {masked(name, value)!r}" for name, value in parameters.items())))
 
 
 def _check_name(name: str) -> None:

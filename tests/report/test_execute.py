@@ -1,6 +1,7 @@
 """Running notebooks: what comes back, and what a person reads when a cell fails."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -74,11 +75,30 @@ def test_a_cell_that_does_not_end_is_named(tmp_path: Path) -> None:
         execute(source, tmp_path / "out.ipynb", timeout=1)
 
 
+def test_of_a_cell_that_does_not_end_the_shell_says_that_and_nothing_else(tmp_path: Path) -> None:
+    source = notebook(tmp_path, "import time; time.sleep(2)")  # it ends while the kernel is being shut down, which then complains
+    command = [sys.executable, "-m", "tinypool_nb.cli", "report", source.name, "--timeout", "1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "tinypool-nb: code cell 1 of 1 of of-a-test.ipynb failed: it did not end within 1 s",
+        "    import time; time.sleep(2)",
+    ]
+
+
 @pytest.mark.slow
 def test_a_kernel_that_dies_is_told(tmp_path: Path) -> None:
     source = notebook(tmp_path, "import os; os._exit(1)")
     with pytest.raises(ReportError, match=r"code cell 1 of 1 of of-a-test.ipynb failed: .*died"):
         execute(source, tmp_path / "out.ipynb")
+
+
+def test_a_kernel_that_does_not_come_up_is_told_with_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "tinypool_nb.report.execute.make_ipkernel_cmd", lambda executable: [executable, "-c", "raise SystemExit('no, not I')"]
+    )
+    with pytest.raises(ReportError, match=r"of-a-test.ipynb: .*died.*, before its first cell\nit said:\n    no, not I$"):
+        execute(notebook(tmp_path, "1"), tmp_path / "out.ipynb")
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """Run a notebook from the top in a fresh kernel of this very interpreter, and keep what it said."""
 
+import atexit
 import math
 import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import IO
 
 import nbformat
 from ipykernel.kernelspec import make_ipkernel_cmd
@@ -61,29 +63,31 @@ def execute(
     node.metadata[NOTED] = [*versions()]
     run = _Run(node, notebook, on_cell)
     secrets = Secrets(parameters or {})
-    try:
-        with TemporaryDirectory(prefix="tinypool-") as private:
-            client = NotebookClient(
-                node,
-                km=_kernel(Path(private)),
-                timeout=math.ceil(timeout),
-                resources={"metadata": {"path": str((folder or notebook.parent).resolve())}},
-                on_cell_execute=run.begin,
-            )
-            client.execute(cleanup_kc=True)
-    except CellExecutionError as error:
-        conceal(node, parameters or {})
-        raise run.failed(secrets.hidden(f"{error.ename}: {error.evalue}"), run.traceback()) from None
-    except CellTimeoutError:
-        conceal(node, parameters or {})
-        raise run.failed(f"it did not end within {timeout:g} s") from None
-    except RuntimeError as error:  # a DeadKernelError, or no kernel came up
-        conceal(node, parameters or {})
-        raise run.failed(secrets.hidden(str(error))) from error
-    finally:
-        conceal(node, parameters or {})
-        out.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(node, out)
+    with TemporaryDirectory(prefix="tinypool-") as private, TemporaryFile() as aside:
+        client = NotebookClient(
+            node,
+            km=_kernel(Path(private)),
+            timeout=math.ceil(timeout),
+            resources={"metadata": {"path": str((folder or notebook.parent).resolve())}},
+            on_cell_execute=run.begin,
+        )
+        try:
+            # A kernel whose cell is given up complains, while it ends, of what it can no longer send: that is no news to anybody.
+            client.execute(cleanup_kc=True, stderr=aside)
+        except CellExecutionError as error:
+            conceal(node, parameters or {})
+            raise run.failed(secrets.hidden(f"{error.ename}: {error.evalue}"), run.traceback()) from None
+        except CellTimeoutError:
+            conceal(node, parameters or {})
+            raise run.failed(f"it did not end within {timeout:g} s") from None
+        except RuntimeError as error:  # a DeadKernelError, or no kernel came up
+            atexit.unregister(client._cleanup_kernel)  # noqa: SLF001 - of one that never came up nbclient 0.11 forgets to
+            conceal(node, parameters or {})
+            raise run.failed(secrets.hidden(str(error)), secrets.hidden(_all_of(aside))) from error
+        finally:
+            conceal(node, parameters or {})
+            out.parent.mkdir(parents=True, exist_ok=True)
+            nbformat.write(node, out)
     return node
 
 
@@ -106,12 +110,13 @@ class _Run:
         return _COLOUR_CODES.sub("", "\n".join(errors[-1].traceback)) if errors else ""
 
     def failed(self, what: str, said: str = "") -> ReportError:
+        last = _indented(said.splitlines()[-_LAST_LINES:])
+        words = f"\nit said:\n{last}" if last else ""
         if not self._number:
-            return ReportError(f"{self._notebook.name}: {what}, before its first cell")
+            return ReportError(f"{self._notebook.name}: {what}, before its first cell{words}")
         where = f"code cell {self._number} of {len(self._cells)} of {self._notebook.name}"
         source = _indented(self._cells[self._number - 1].source.splitlines()[:_LAST_LINES])
-        last = _indented(said.splitlines()[-_LAST_LINES:])
-        return ReportError(f"{where} failed: {what}\n{source}" + (f"\nit said:\n{last}" if last else ""))
+        return ReportError(f"{where} failed: {what}\n{source}{words}")
 
 
 class _ThisInterpreter(KernelSpecManager):
@@ -128,6 +133,11 @@ def _kernel(private: Path) -> AsyncKernelManager:
     # About 6 in 100 kernels take 4 s to end (ipykernel 7.4.0, tcp and ipc alike): while it shuts down, its control thread flushes to
     # an output thread that has gone, until jupyter_client terminates it.
     return AsyncKernelManager(kernel_name="python3", kernel_spec_manager=_ThisInterpreter(), connection_file=str(private / "kernel.json"))
+
+
+def _all_of(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", "replace")
 
 
 def _indented(lines: list[str]) -> str:

@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from tinypool_nb.cli import main
 from tinypool_nb.errors import ReportError
-from tinypool_nb.report import pdf
+from tinypool_nb.report import pdf, writing
 
 if TYPE_CHECKING:
     from tests.report.conftest import MakeRecord
@@ -51,6 +51,21 @@ def test_a_recording_becomes_a_page(recording: Path, tmp_path: Path, capsys: Tol
     assert "4 modules" in told
     assert "out.html" in told
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".part")] == []
+
+
+def test_each_step_is_told_before_it_is_taken(recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Told) -> None:
+    before: list[str] = []
+
+    def printed(_page: str) -> bytes:
+        before.extend(capsys.readouterr().out.splitlines())
+        return b"%PDF"
+
+    monkeypatch.setattr(writing, "print_pdf", printed)
+    assert main(["report", str(recording), "-o", str(tmp_path / "out.pdf")]) == 0
+    steps = ["judging 4 modules", "drawing the timeline of 50 transitions", "writing 4 sections of modules, and the rest", "printing it"]
+    assert before == [f"opened {recording}: 4 modules", *(f"  {step}" for step in steps)]
+    assert main(["report", str(recording), "-o", str(tmp_path / "out.html")]) == 0
+    assert [line.strip() for line in capsys.readouterr().out.splitlines()[2:-1]] == steps[:-1]
 
 
 def test_several_recordings_make_one_report_of_a_range_of_time(make_record: "MakeRecord", tmp_path: Path, capsys: Told) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tinypool_nb.cli.telling import show_progress, size, tell, tell_aside
+from tinypool_nb.cli.telling import show_progress, show_step, size, tell, tell_aside
 from tinypool_nb.errors import ReportError, TinypoolError, shown
 
 MOST_NAMED = 3
@@ -92,17 +92,19 @@ def _title(sources: list[str]) -> str:
 
 def _report_recordings(options: argparse.Namespace, sources: list[str], out: Path) -> None:
     from tinypool_nb.notebook.record import open_recording
+    from tinypool_nb.report.recording.wording import counted
     from tinypool_nb.report.writing import write_recording_report
 
     record = open_recording(sources, start=options.start, end=options.end)
-    tell(f"opened {', '.join(sources)}: {len(record.known()):,} modules")
+    tell(f"opened {', '.join(sources)}: {counted(len(record.known()), 'module')}")
     if record.partial:
         tell_aside(f"partial: {record.partial}")
-    write_recording_report(record, out, title=options.title or _title(sources), sections=options.sections)
+    write_recording_report(record, out, title=options.title or _title(sources), sections=options.sections, on_step=show_step)
 
 
 def _report_notebook(options: argparse.Namespace, source: Path, out: Path) -> None:
     from tinypool_nb.report.execute import execute
+    from tinypool_nb.report.formats import is_pdf
     from tinypool_nb.report.reading import read_notebook
     from tinypool_nb.report.writing import write_notebook_report
 
@@ -117,6 +119,7 @@ def _report_notebook(options: argparse.Namespace, source: Path, out: Path) -> No
         with TemporaryDirectory(prefix="tinypool-") as folder:
             executed = Path(folder) / source.name
             node = execute(source, executed, parameters=dict(options.parameter), timeout=options.timeout, on_cell=show_progress)
+    show_step("printing it" if is_pdf(out) else "writing it")
     write_notebook_report(node, out, name=source.stem)
 
 

@@ -43,3 +43,8 @@ def size(path: Path) -> str:
 def show_progress(number: int, total: int, source: str) -> None:
     """Print which cell of a notebook is run: its first line."""
     tell(f"  {number:2}/{total}  {source.partition(chr(10))[0].lstrip('# ')}")
+
+
+def show_step(step: str) -> None:
+    """Print what is done next."""
+    tell(f"  {step}")

@@ -8,7 +8,7 @@ from nbformat import NotebookNode
 from tinypool_nb.report.formats import check_format, is_pdf
 from tinypool_nb.report.pdf import print_pdf
 from tinypool_nb.report.reading import read_notebook
-from tinypool_nb.report.recording import SECTIONS, recording_html
+from tinypool_nb.report.recording import SECTIONS, OnStep, nobody, recording_html
 from tinypool_nb.report.recording.seen import Recorded
 
 
@@ -33,14 +33,23 @@ def write_notebook_report(notebook: NotebookNode | Path, out: Path, *, name: str
     put(out, content)
 
 
-def write_recording_report(record: Recorded, out: Path, *, title: str, sections: int = SECTIONS) -> None:
+def write_recording_report(record: Recorded, out: Path, *, title: str, sections: int = SECTIONS, on_step: OnStep = nobody) -> None:
     """Write the ready report of a record as HTML or PDF: the end of `out` says which.
+
+    Args:
+        record: what `tp.open_recording` returns, or a pool.
+        out: the file to write; its folder is made if needed.
+        title: foreign text; for example the name of the file.
+        sections: how many modules, the worst first, have a section of their own.
+        on_step: told before each step that takes a while.
 
     Raises:
         ReportError, OSError: as `write_notebook_report`.
     """
     check_format(out)
-    page = recording_html(record, title=title, sections=sections, paper=is_pdf(out))
+    page = recording_html(record, title=title, sections=sections, paper=is_pdf(out), on_step=on_step)
+    if is_pdf(out):
+        on_step("printing it")
     put(out, print_pdf(page) if is_pdf(out) else page)
 
 

@@ -36,6 +36,8 @@ RIGHT_EDGE = """() => {
 
 LOOKS = "() => [...document.querySelectorAll('body, main *')].map((each) => [each.tagName, each.className, each.style.cssText].join())"
 
+CODE = f"# the first line\nframe = made()  # {'of many words ' * 20} THATEND\nframe"
+
 
 @pytest.fixture(scope="module")
 def wide(make_record: "MakeRecord") -> NotebookNode:
@@ -54,7 +56,7 @@ def wide(make_record: "MakeRecord") -> NotebookNode:
         shown = [frame._repr_html_() for frame in frames]  # type: ignore[operator]  # as a notebook asks for it
     fixed = '<div style="width: 1500px">a box<span style="float: right">rightend</span></div>'
     quoted = f"<pre>{'y' * 300}LASTWORD</pre>"
-    cells = [new_code_cell("frame", outputs=[new_output("display_data", {"text/html": output})]) for output in (*shown, fixed, quoted)]
+    cells = [new_code_cell(CODE, outputs=[new_output("display_data", {"text/html": output})]) for output in (*shown, fixed, quoted)]
     row = " | ".join
     table = f"{row(f'col{number}' for number in range(30))}\n{row(['--'] * 30)}\n{row(f'v{number}' for number in range(30))}"
     node: NotebookNode = new_notebook(cells=[new_markdown_cell(f"# Wide\n\n{table}"), *cells])
@@ -93,6 +95,7 @@ def test_a_pdf_shows_the_last_column_of_every_table(wide: NotebookNode) -> None:
     told = text_of(printed)
     assert [word for word in LAST if word not in told] == []
     assert told.count("module.ModuleService/Message") == 18  # each row of calls, once
+    assert told.count("#thefirstline") == told.count("THATEND") == 7  # paper cannot be unfolded: code stands there in full
 
 
 @pytest.mark.browser
@@ -117,6 +120,7 @@ def test_a_page_prints_whole_and_is_as_it_was_afterwards(scheme: str, wide: Note
     page.wait_for_function("() => !document.body.classList.contains('tinypool-paper')")
     assert page.evaluate(LOOKS) == before
 
+    page.locator(".tinypool-code > summary").first.click()
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     as_printed(page)
     assert 0 < page.evaluate(RIGHT_EDGE) <= PAPER + 1

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tinypool_nb.errors import AddressError as AddressError
     from tinypool_nb.errors import AmbiguousModuleError as AmbiguousModuleError
     from tinypool_nb.errors import CallCancelledError as CallCancelledError
+    from tinypool_nb.errors import DestinationError as DestinationError
     from tinypool_nb.errors import ExerciseError as ExerciseError
     from tinypool_nb.errors import ForkedPoolError as ForkedPoolError
     from tinypool_nb.errors import GrpcLoadedError as GrpcLoadedError
@@ -80,6 +81,7 @@ _HOMES = {
     "Cause": "tinypool_nb.core.diagnosis.causes",
     "ClientPool": "tinypool_nb.channels.pool",
     "Code": "tinypool_nb.core.codes",
+    "DestinationError": "tinypool_nb.errors",
     "Evidence": "tinypool_nb.core.events",
     "ExerciseError": "tinypool_nb.errors",
     "Explanation": "tinypool_nb.notebook.explanation",
@@ -141,6 +143,7 @@ __all__ = [
     "Cause",
     "ClientPool",
     "Code",
+    "DestinationError",
     "Evidence",
     "ExerciseError",
     "Explanation",

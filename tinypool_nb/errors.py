@@ -251,6 +251,16 @@ class RecordingPathError(TinypoolError, FileExistsError):
         self.advice = advice
 
 
+class DestinationError(TinypoolError, OSError):
+    """A file cannot be written there. Name another path, or make its folder; what was there before is as it was."""
+
+    def __init__(self, path: object, why: str, advice: str) -> None:
+        super().__init__(f"cannot write to {shown(str(path), most=200)}: {why}; {advice}")
+        self.path = path
+        self.why = why
+        self.advice = advice
+
+
 class LabError(TinypoolError, RuntimeError):
     """A server of the lab did not do what was asked. The message carries what the server said."""
 

@@ -11,7 +11,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from tinypool_nb.cli import main
-from tinypool_nb.errors import ReportError
+from tinypool_nb.errors import DestinationError, ReportError
+from tinypool_nb.notebook.record import open_recording
 from tinypool_nb.report import pdf, writing
 
 if TYPE_CHECKING:
@@ -144,7 +145,12 @@ def test_a_cell_that_fails_is_named_and_an_older_report_stays(tmp_path: Path, ca
         (["none"], 1, "there is no notebook and no recording 'none'"),
         (["a.ipynb", "-o", "out.txt"], 2, "a report is written as .html or as .pdf"),
         (["a.ipynb", "-p", "a-b=1"], 2, "its name is no Python name"),
-        (["a.ipynb", "--timeout", "0"], 2, "a number of seconds above 0"),
+        (["a.ipynb", "--timeout", "0"], 2, "'0' was refused: a number of seconds above 0"),
+        (["a.ipynb", "--timeout", "x"], 2, "'x' was refused: a number of seconds above 0"),
+        (["a.ipynb", "--timeout", "nan"], 2, "'nan' was refused: a number of seconds above 0"),
+        (["a.parquet", "--sections", "x"], 2, "'x' was refused: a whole number of modules, 0 or more"),
+        (["a.parquet", "--sections", "-1"], 2, "'-1' was refused: a whole number of modules, 0 or more"),
+        (["a.ipynb", "-o", "none/a.html"], 1, "cannot write to 'none/a.html': there is no folder 'none'; make it first"),
         ([], 2, "the following arguments are required"),
     ],
 )
@@ -220,3 +226,43 @@ def test_a_record_writes_its_own_report(make_record: "MakeRecord", tmp_path: Pat
     assert "<h1>own</h1>" in (tmp_path / "own.html").read_text(encoding="utf-8")
     with pytest.raises(ReportError, match=r"as \.html or as \.pdf"):
         make_record(["only"]).report(tmp_path / "own.doc")
+
+
+def test_nothing_is_made_where_nothing_can_be_written_and_the_path_is_named_as_it_was_given(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Told
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    record = open_recording(recording)
+    (tmp_path / "folder.html").mkdir()
+    for path, why in (
+        ("none/x.html", r"there is no folder 'none'; make it first"),
+        (f"{recording.name}/x.html", r"'incident.parquet' is no folder"),
+        ("folder.html", r"it is a folder; name a file in it"),
+    ):
+        for write in (record.report, record.save):
+            with pytest.raises(DestinationError, match=rf"^cannot write to '{path}': {why}"):
+                write(path)
+    with pytest.raises(DestinationError, match=r"^cannot write to '\.': it is a folder"):
+        record.save(".")
+    with pytest.raises(DestinationError, match=r"^cannot write to '/proc/x\.html': No such file or directory; name another path$"):
+        record.report("/proc/x.html")  # where nobody can make a file
+    assert main(["report", str(recording), "-o", "/proc/x.html"]) == 1
+    assert capsys.readouterr().err == "tinypool-nb: cannot write to '/proc/x.html': No such file or directory; name another path\n"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["folder.html", "incident.parquet"]
+
+
+def test_a_disk_that_is_full_is_told_and_what_was_there_stays(recording: Path, tmp_path: Path) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no full device")
+    (tmp_path / "out.html").write_text("older")
+
+    def fails(_path: Path, _content: bytes) -> int:
+        with full.open("wb", buffering=0) as device:
+            return device.write(b"x") or 0
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "write_bytes", fails)
+        with pytest.raises(DestinationError, match=r"No space left on device; make room, or name another path$"):
+            open_recording(recording).report(tmp_path / "out.html")
+    assert (tmp_path / "out.html").read_text() == "older"

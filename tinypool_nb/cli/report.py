@@ -11,6 +11,8 @@ from tinypool_nb.errors import ReportError, TinypoolError, shown
 
 MOST_NAMED = 3
 """Recordings that the head of a report names; of more, the first two."""
+LONGEST_TIMEOUT = 1_000_000.0
+"""Seconds."""
 _PARQUET, _WILD = b"PAR1", "*?["
 
 
@@ -32,7 +34,9 @@ def add(commands: Any) -> None:
         metavar="NOTEBOOK|RECORDING",
         help="an .ipynb; or what pool.save() or pool.record() wrote, also if that was killed: one or several, or a pattern",
     )
-    parser.add_argument("-o", "--out", type=_out, help="the file to write, .html or .pdf (default: named as the source, .html)")
+    parser.add_argument(
+        "-o", "--out", type=_out, help="the file to write, .html or .pdf, in a folder that is there (default: named as the source, .html)"
+    )
     parser.add_argument("--start", metavar="TIME", help="of a recording: from then on, as '2026-01-05 12:00' (UTC)")
     parser.add_argument("--end", metavar="TIME", help="of a recording: up to then")
     parser.add_argument(
@@ -51,8 +55,11 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Make the report, and tell of it."""
+    from tinypool_nb.journal.destination import check_destination
+
     sources: list[str] = options.sources
     out: Path = options.out or Path(f"{_name(sources)}.html")
+    check_destination(out)  # before minutes of work
     started = time.monotonic()
     kinds = {_is_recording(source) for source in sources}
     if kinds == {True}:
@@ -156,14 +163,16 @@ def _out(argument: str) -> Path:
 
 
 def _seconds(argument: str) -> float:
-    value = float(argument)
-    if not 0 < value < 1e6:
-        raise argparse.ArgumentTypeError(f"{argument} was refused: a number of seconds above 0")
+    try:
+        value = float(argument)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < LONGEST_TIMEOUT:
+        raise argparse.ArgumentTypeError(f"{argument!r} was refused: a number of seconds above 0 and below {LONGEST_TIMEOUT:g} is needed")
     return value
 
 
 def _count(argument: str) -> int:
-    value = int(argument)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{argument} was refused: a number of modules, 0 or more")
-    return value
+    if not (argument.isascii() and argument.isdigit()):
+        raise argparse.ArgumentTypeError(f"{argument!r} was refused: a whole number of modules, 0 or more, is needed")
+    return int(argument)

@@ -273,22 +273,26 @@ class Record:
         return Backoff(**stored.get("backoff", {}))
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write all that was recorded into one Parquet file, which `tp.open_recording` reads back.
+        """Write all that was recorded into one Parquet file, which `tp.open_recording` reads back. Its folder must be there.
 
         Raises:
-            OSError: the file cannot be written; a file of that name is left as it was.
+            DestinationError: the file cannot be written; a file of that name is left as it was.
         """
         from tinypool_nb.journal import recording
+        from tinypool_nb.journal.destination import written_to
 
         self.catch_up()
-        recording.save(self.journal, path, details=self.describe(), resources=self.resources())
+        with written_to(path) as target:
+            recording.save(self.journal, target, details=self.describe(), resources=self.resources())
 
     def report(self, path: str | PathLike[str], *, title: str = "") -> None:
         """Write a ready report of the record, as .html or .pdf: what was wrong, since when, which modules, and what that rests on.
 
+        The folder of the file must be there, as for `save`.
+
         Raises:
             ReportError: the path says neither format, or there is no Chromium to print a PDF.
-            OSError: the file cannot be written; a file of that name is left as it was.
+            DestinationError: the file cannot be written; a file of that name is left as it was.
         """
         from tinypool_nb.report.writing import write_recording_report
 

@@ -1,10 +1,13 @@
 """What a report says first."""
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.report.conftest import END
+from tinypool_nb.cli import main
 from tinypool_nb.core.diagnosis.causes import Cause
 from tinypool_nb.core.discovering import Known, Standing
 from tinypool_nb.core.events import Observation, Subject
@@ -67,6 +70,32 @@ def test_the_worst_have_a_section_and_the_rest_stand_in_the_table(make_record: "
     assert page.count('<section class="module"') == 2
     assert page.index('id="module-1" data-state="TRANSIENT_FAILURE"') < page.index('id="module-2"')
     assert "the other 3 stand in this table alone" in page
+
+
+@pytest.mark.parametrize(
+    ("sections", "told"),
+    [
+        (0, "No module has a section of its own: 5 modules stand in this table alone."),
+        (1, "The worst has a section of its own below; the other 4 stand in this table alone."),
+        (4, "The 4 worst have a section of their own below; the other 1 stands in this table alone."),
+    ],
+)
+def test_how_many_stand_in_the_table_alone_is_told_in_numbers_and_words_that_agree(
+    sections: int, told: str, make_record: "MakeRecord"
+) -> None:
+    assert f'<p class="note">{told} <code>' in recording_html(make_record(NAMES), title="t", sections=sections)
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_of_one_thing_nobody_reads_ones(
+    is_broken: bool, make_record: "MakeRecord", tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = make_record(NAMES[:1], changes=1, calls=1, broken=lambda _: is_broken)
+    record.save(tmp_path / "one.parquet")
+    assert main(["replay", str(tmp_path / "one.parquet")]) == 0
+    told = (recording_html(record, title="t"), recording_html(record, title="t", sections=0), capsys.readouterr().out, repr(record))
+    assert [found for text in told for found in re.findall(r"\b1 (?!ms\b)[a-z]{2,}s\b", text)] == []
+    assert "1 call, " in told[2]
 
 
 def test_a_wait_that_the_specification_does_not_allow_is_told_and_drawn(make_record: "MakeRecord") -> None:

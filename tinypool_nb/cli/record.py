@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tinypool_nb.cli.modules import add_tls, module, tls
 from tinypool_nb.cli.telling import tell_aside
 from tinypool_nb.core.options import PoolOptions, check_period
+from tinypool_nb.core.telling import counted
 from tinypool_nb.errors import ModuleNameError, RecordingPathError
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _told(status: Any) -> str:
     size = f"{status.size / 1e6:.1f} MB" if status.size >= 1e6 else f"{status.size / 1e3:.0f} kB"
     missed = f", {status.missed:,} missed" if status.missed else ""
     stopped = f"; it stopped: {status.error}; what was written opens as partial" if status.error else ""
-    return f"{status.rows:,} rows, {size}{missed}{stopped}"
+    return f"{counted(status.rows, 'row')}, {size}{missed}{stopped}"
 
 
 def _progress(text: str) -> None:

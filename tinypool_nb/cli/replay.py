@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tinypool_nb.cli.telling import tell_aside
 from tinypool_nb.core.options import check_period
 from tinypool_nb.core.plain import one_line
+from tinypool_nb.core.telling import counted
 
 if TYPE_CHECKING:
     from tinypool_nb.notebook.record import Record
@@ -103,8 +104,8 @@ def _summary(record: "Record", chosen: set[str] | None) -> str:
     drawn = timeline_text(record.intervals(), record.marks(), record.calls(), now=record.now(), modules=chosen, width=width)
     if chosen is not None:
         summary = summary[_shown_keys(summary).isin(chosen)]
-    sizes = ", ".join(f"{len(table):,} {name}" for name, table in record.journal.tables().items())
-    told = f"{len(record.known()):,} module{'' if len(record.known()) == 1 else 's'}: {sizes}"
+    sizes = ", ".join(counted(len(table), name.removesuffix("s")) for name, table in record.journal.tables().items())
+    told = f"{counted(len(record.known()), 'module')}: {sizes}"
     return f"\n{drawn}\n\n{told}\n{_table(summary)}"
 
 
@@ -128,7 +129,7 @@ def _table(summary: Any) -> str:
         names, summary["state"], summary["share_ready"], summary["disconnections"], summary["last_reason"], strict=True
     ):
         ready = "" if share != share else f"READY {100 * share:5.1f} %"  # noqa: PLR0124 a share that is not known is NaN
-        told = [f"{name:{wide}}", f"{state!s:17}", f"{ready:13}", f"{lost} disconnection{'' if lost == 1 else 's'}"]
+        told = [f"{name:{wide}}", f"{state!s:17}", f"{ready:13}", counted(lost, "disconnection")]
         lines.append("  ".join(filter(None, [*told, cut(one_line(reason or ""), 120, keep_end=False)])))
     if total > MOST_LINES:
         lines.append(f"... and {total - MOST_LINES:,} more, which were READY for longer; --module NAME shows one")

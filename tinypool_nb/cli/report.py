@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tinypool_nb.cli.telling import show_progress, show_step, size, tell, tell_aside
+from tinypool_nb.core.telling import counted
 from tinypool_nb.errors import ReportError, TinypoolError, shown
 
 MOST_NAMED = 3
@@ -99,7 +100,6 @@ def _title(sources: list[str]) -> str:
 
 def _report_recordings(options: argparse.Namespace, sources: list[str], out: Path) -> None:
     from tinypool_nb.notebook.record import open_recording
-    from tinypool_nb.report.recording.wording import counted
     from tinypool_nb.report.writing import write_recording_report
 
     record = open_recording(sources, start=options.start, end=options.end)

@@ -12,6 +12,7 @@ from tinypool_nb.core.differences import differences
 from tinypool_nb.core.events import Mark, MarkKind
 from tinypool_nb.core.keys import ModuleKey, recorded_key
 from tinypool_nb.core.options import Backoff, Keepalive, PoolOptions
+from tinypool_nb.core.telling import counted
 from tinypool_nb.core.tls import Tls
 from tinypool_nb.errors import OptionsError
 
@@ -315,8 +316,8 @@ class Record:
         """Make the record complete up to this moment; an opened recording is."""
 
     def __repr__(self) -> str:
-        sizes = ", ".join(f"{len(table):,} {name}" for name, table in self.journal.tables().items())
-        return f"<{type(self).__name__} {len(self.journal.keys())} modules: {sizes}>"
+        sizes = ", ".join(counted(len(table), name.removesuffix("s")) for name, table in self.journal.tables().items())
+        return f"<{type(self).__name__} {counted(len(self.journal.keys()), 'module')}: {sizes}>"
 
 
 def open_recording(path: Paths, *, start: Moment | None = None, end: Moment | None = None) -> Record:

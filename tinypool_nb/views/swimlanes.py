@@ -61,7 +61,7 @@ class Swimlanes(NamedTuple):
         drawn = len(self.segments.lane)
         if drawn == self.segments.intervals:
             return ""
-        return f"{self.segments.intervals:,} intervals merged to {drawn:,} segments; the worst state wins"
+        return f"{self.segments.intervals:,} intervals merged to {_counted(drawn, 'segment')}; the worst state wins"
 
     @property
     def transport(self) -> str:

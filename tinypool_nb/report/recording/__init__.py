@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from tinypool_nb.core.telling import counted
 from tinypool_nb.report.provenance import versions
 from tinypool_nb.report.recording.looked import discovery, looked_at
 from tinypool_nb.report.recording.method import method
@@ -10,7 +11,6 @@ from tinypool_nb.report.recording.page import page
 from tinypool_nb.report.recording.sections import Sections, anchor, span_of
 from tinypool_nb.report.recording.seen import Recorded, Seen
 from tinypool_nb.report.recording.verdict import verdict
-from tinypool_nb.report.recording.wording import counted
 from tinypool_nb.views.wording import cut, one_line
 
 SECTIONS = 24

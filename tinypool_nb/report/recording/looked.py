@@ -1,9 +1,10 @@
 """What was seen beside the connections: the resources that a discovery found, and what was looked at for an explanation."""
 
 from tinypool_nb.core.events import Subject
+from tinypool_nb.core.telling import counted
 from tinypool_nb.report import tables
 from tinypool_nb.report.recording.seen import Seen, rows_of
-from tinypool_nb.report.recording.wording import counted, folded
+from tinypool_nb.report.recording.wording import folded
 from tinypool_nb.report.tables import Head
 from tinypool_nb.views.swimlanes import nanoseconds, shown_keys
 

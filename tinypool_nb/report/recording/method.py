@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tinypool_nb.core.events import Evidence, MarkKind
+from tinypool_nb.core.telling import counted
 from tinypool_nb.report import tables
 from tinypool_nb.report.recording.seen import Seen
 from tinypool_nb.report.tables import Head
@@ -34,7 +35,8 @@ def method(seen: Seen, provenance: tuple[str, ...]) -> str:
     told = [f"{number:,} {words}" for kind, words in _EVIDENCE.items() if (number := int(counts.get(str(kind), 0)))]
     kinds = f" ({', '.join(told)})" if told else ""
     rows = (
-        f"<p>{len(seen.transitions):,} transitions{kinds}, {len(seen.attempts):,} attempts and {len(seen.calls):,} calls stand in it.</p>"
+        f"<p>{counted(len(seen.transitions), 'transition')}{kinds}, {counted(len(seen.attempts), 'attempt')} "
+        f"and {counted(len(seen.calls), 'call')} stand in it.</p>"
     )
     listed = "".join(f"<li>{for_xml(fact)}</li>" for fact in provenance)
     return (
@@ -66,7 +68,7 @@ def _gaps(seen: Seen) -> str:
         for name, found in missed.items()
     ]
     heads = [Head("module"), Head("gaps"), Head("in all"), Head("longest"), Head("first began, UTC"), Head("last began, UTC")]
-    said = f"Nobody knows what happened in {len(gaps):,} gap{'' if len(gaps) == 1 else 's'}, {duration_text(total / _SECOND)} in all."
+    said = f"Nobody knows what happened in {counted(len(gaps), 'gap')}, {duration_text(total / _SECOND)} in all."
     listed = tables.table(heads, rows, name="gaps")
     folded = "" if len(rows) <= MOST_OPEN else f"<details><summary>the gaps of {len(rows):,} modules</summary>{listed}</details>"
     return f'<p class="gaps">{said}</p>{folded or listed}'
@@ -88,7 +90,7 @@ def _settings(details: Mapping[str, Any]) -> str:
     rows = [[tables.text(name), tables.text(value)] for name, value in _flat(options)]
     listed = tables.table([Head("setting"), Head("value")], rows, name="settings")
     own = details.get("module_options")
-    note = f'<p class="note">{len(own):,} of the modules had settings of their own.</p>' if own else ""
+    note = f'<p class="note">{len(own):,} of the modules had settings of {"its" if len(own) == 1 else "their"} own.</p>' if own else ""
     return f"<details><summary>the pool’s settings</summary>{listed}{note}</details>"
 
 

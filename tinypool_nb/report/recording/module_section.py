@@ -7,10 +7,11 @@ import pandas as pd
 
 from tinypool_nb.core.events import Evidence, Outcome
 from tinypool_nb.core.palette import PALETTES
+from tinypool_nb.core.telling import counted
 from tinypool_nb.report import tables
 from tinypool_nb.report.recording.drawings import Drawings
 from tinypool_nb.report.recording.seen import Module, Seen, moment_of, rows_of
-from tinypool_nb.report.recording.wording import advice, cause_title, counted, folded, when
+from tinypool_nb.report.recording.wording import advice, cause_title, folded, when
 from tinypool_nb.report.tables import Head
 from tinypool_nb.views.backoff_picture import backoff_svg
 from tinypool_nb.views.pictures import timeline_svg

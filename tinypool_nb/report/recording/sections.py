@@ -7,13 +7,14 @@ import pandas as pd
 
 from tinypool_nb.core.codes import Code
 from tinypool_nb.core.palette import SEVERITY
+from tinypool_nb.core.telling import counted
 from tinypool_nb.report import tables
 from tinypool_nb.report.recording.canvas import canvas_data
 from tinypool_nb.report.recording.drawings import Drawings
 from tinypool_nb.report.recording.module_section import module_section
 from tinypool_nb.report.recording.seen import Module, Seen, rows_of
 from tinypool_nb.report.recording.verdict import Cause, Outcome, Verdict
-from tinypool_nb.report.recording.wording import advice, cause_title, counted, folded, note, when
+from tinypool_nb.report.recording.wording import advice, cause_title, folded, note, when
 from tinypool_nb.report.replayed import replayed
 from tinypool_nb.report.tables import Cell, Head
 from tinypool_nb.views.pictures import timeline_svg
@@ -110,12 +111,7 @@ class Sections:
         ]
         rest = len(self.seen.modules) - len(self.detailed)
         caption = "the worst first" if len(self.seen.modules) > 1 else ""
-        others = (
-            f'<p class="note">The {len(self.detailed)} worst have a section of their own below; '
-            f"the other {rest:,} stand in this table alone. <code>tinypool-nb report --sections N</code> makes more.</p>"
-            if rest
-            else ""
-        )
+        others = f'<p class="note">{_alone(len(self.detailed), rest)}</p>' if rest else ""
         listed = tables.table(heads, map(self._row, self.seen.modules), caption=caption, name="modules") if self.seen.modules else ""
         return f'<section id="modules"><h2>Modules</h2>{listed or note("No module was registered.")}{others}</section>'
 
@@ -155,7 +151,8 @@ class Sections:
                 ]
             )
         said = (
-            f"{all_kept:,} of {all_waits:,} waits between attempts keep to the backoff that the specification gives them."
+            f"{all_kept:,} of {counted(all_waits, 'wait')} between attempts {'keeps' if all_kept == 1 else 'keep'} "
+            f"to the backoff that the specification gives {'it' if all_waits == 1 else 'them'}."
             if all_waits
             else "No attempt followed a failed one, so there is no wait to be measured."
         )
@@ -243,6 +240,20 @@ class Sections:
             *([tables.share(row.gap_share)] if self._has_gaps else []),
             tables.text(found, 60),
         ]
+
+
+def _alone(detailed: int, rest: int) -> str:
+    """Which modules stand in the table alone."""
+    if not detailed:
+        told = f"No module has a section of its own: {counted(rest, 'module')} {_stand(rest)}"
+    else:
+        worst = "worst has a section of its own" if detailed == 1 else f"{detailed:,} worst have a section of their own"
+        told = f"The {worst} below; the other {rest:,} {_stand(rest)}"
+    return f"{told}. <code>tinypool-nb report --sections N</code> makes more."
+
+
+def _stand(number: int) -> str:
+    return f"{'stands' if number == 1 else 'stand'} in this table alone"
 
 
 def _failed_calls(failed: pd.DataFrame) -> str:

@@ -10,15 +10,6 @@ _SOURCE = re.compile(r"(.*?)[:,(]?\s*(https://[^\s)]+)\)?")
 """What to read, and where."""
 
 
-def counted(number: int, what: str) -> str:
-    """How many of a thing.
-
-    >>> counted(1, "module"), counted(2000, "call")
-    ('1 module', '2,000 calls')
-    """
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 def when(since: int, until: int) -> str:
     """From when to when, behind a blank; times are nanoseconds since 1970 UTC, or NEVER."""
     if since == NEVER:

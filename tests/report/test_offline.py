@@ -3,6 +3,7 @@
 import base64
 import json
 import struct
+import warnings
 from html.parser import HTMLParser
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from tinypool_nb.report.html import TinypoolHTMLExporter
 from tinypool_nb.report.offline import PLOTLY, WIDGET_STATE, WIDGET_VIEW, Facts, Offline, Shown, settle
 from tinypool_nb.report.plots import plot_html, script_json
 from tinypool_nb.widgets.packing import VERSION
@@ -72,6 +74,26 @@ def test_static_data_are_shown_in_place_of_a_live_view() -> None:
     data: dict[str, Any] = {WIDGET_VIEW: VIEW, "text/html": "<i>static</i>", "text/plain": "x"}
     assert settle(data, {"m": {"state": {}}}) is Shown.AS_IT_IS
     assert data == {"text/html": "<i>static</i>", "text/plain": "x"}
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ({"application/json": {"a": 1}}, "An output of type <code>application/json</code>, which a report does not show."),
+        (
+            {"application/javascript": "x()", "application/x<b>": "y"},
+            "An output of type <code>application/javascript</code> or <code>application/x&lt;b&gt;</code>, which a report does not show.",
+        ),
+        ({REPLAY: {"head": {}}}, f"An output of type <code>{REPLAY}</code>, which a report does not show."),
+        ({}, "An output without content."),
+    ],
+)
+def test_what_no_report_shows_is_named_in_its_place_and_nobody_is_warned(data: dict[str, Any], told: str) -> None:
+    cell = new_code_cell("display()", outputs=[new_output("display_data", data)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        page, _ = TinypoolHTMLExporter().from_notebook_node(new_notebook(cells=[cell]))
+    assert f'<p class="tinypool-note">{told}</p>' in page
 
 
 def test_a_live_view_alone_becomes_a_note_that_escapes_its_text() -> None:

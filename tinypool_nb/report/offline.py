@@ -82,13 +82,15 @@ class Offline(Preprocessor):
 def settle(data: MutableMapping[str, Any], models: Models, *, paper: bool = False) -> Shown:
     """Choose what of one output's MIME bundle the report shows, and drop the rest; what that is.
 
-    A plot comes before static forms, they before a live view, and a live view alone becomes a note.
+    A plot comes before static forms, they before a live view, and a live view alone becomes a note, as does what has
+    only types that no report shows.
 
     Args:
         data: the bundle, which is changed.
         models: the saved state of the notebook's widgets.
         paper: whether nothing can be played.
     """
+    given = tuple(data)
     view = data.pop(WIDGET_VIEW, None)
     figure = data.pop(PLOTLY, None)
     replay = data.pop(REPLAY, None)
@@ -106,6 +108,10 @@ def settle(data: MutableMapping[str, Any], models: Models, *, paper: bool = Fals
     if view is not None and not any(kind in data for kind in STATIC):
         text = html.escape(data.get("text/plain", "a widget"))
         data["text/html"] = f'<p class="tinypool-note">Interactive, with a running kernel only: <code>{text}</code></p>'
+    elif not data:
+        kinds = " or ".join(f"<code>{html.escape(kind)}</code>" for kind in given)
+        what = f"An output of type {kinds}, which a report does not show." if given else "An output without content."
+        data["text/html"] = f'<p class="tinypool-note">{what}</p>'
     return Shown.AS_IT_IS
 
 

@@ -1,7 +1,6 @@
 """`tinypool-nb doctor ADDRESS`: connects to modules, and says what is the matter with those that cannot be reached."""
 
 import argparse
-import os
 import shutil
 import sys
 from collections import Counter
@@ -10,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from tinypool_nb.cli.modules import add_tls, module, tls
-from tinypool_nb.cli.telling import tell_aside
+from tinypool_nb.cli.telling import has_colours, tell_aside
 from tinypool_nb.core.addresses import parse_address
 from tinypool_nb.core.keys import ModuleKey, parse_key
 from tinypool_nb.errors import AddressError, ModuleNameError, OptionsError
@@ -155,6 +154,6 @@ def _columns() -> int:
 
 def paint() -> Callable[[str, str], str]:
     """Colours, where a person looks at a terminal that has some (https://no-color.org)."""
-    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    if not has_colours(sys.stdout):
         return lambda words, _: words
     return lambda words, look: f"\x1b[{_COLOURS[look]}m{words}\x1b[0m"

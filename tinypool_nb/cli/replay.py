@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from tinypool_nb.cli.telling import tell_aside
+from tinypool_nb.cli.telling import has_colours, tell_aside
 from tinypool_nb.core.options import check_period
 from tinypool_nb.core.plain import one_line
 from tinypool_nb.core.telling import counted
@@ -94,7 +94,7 @@ def _lines(record: "Record", chosen: set[str] | None) -> Iterator[tuple[int, str
 
 
 def _painted(state: str) -> str:
-    return f"\x1b[{COLOURS.get(state, 0)}m{state}\x1b[0m" if sys.stdout.isatty() else state
+    return f"\x1b[{COLOURS.get(state, 0)}m{state}\x1b[0m" if has_colours(sys.stdout) else state
 
 
 def _summary(record: "Record", chosen: set[str] | None) -> str:

@@ -1,8 +1,10 @@
 """What several commands say in the same words, and how: what came from elsewhere, a file's name among it, as plain text."""
 
+import os
 import re
 import sys
 from pathlib import Path
+from typing import TextIO
 
 from tinypool_nb.core.plain import one_line
 
@@ -22,6 +24,19 @@ def tell(text: str) -> None:
 def tell_aside(text: str) -> None:
     """Print to the standard error, at once; several lines stay several lines."""
     print("\n".join(map(_plain, text.split("\n"))), file=sys.stderr, flush=True)
+
+
+def has_colours(stream: TextIO) -> bool:
+    """Whether a person looks at it in a terminal that has colours, and wants them: the one place for that rule.
+
+    Source: https://no-color.org.
+
+    Example:
+        >>> import io
+        >>> has_colours(io.StringIO())
+        False
+    """
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _plain(line: str) -> str:

@@ -391,6 +391,19 @@ def test_slow_close_delays_the_end_alone(way: Way, end: Callable[[socket.socket]
     assert server.recv(1) == b""
 
 
+@pytest.mark.parametrize("fault", [lambda faults: faults.slow_close(60), Faults.silent], ids=["slow_close", "silent"])
+def test_an_end_that_is_found_by_writing_is_held_too(way: Way, fault: Callable[[Faults], Fault]) -> None:
+    client, server = way.pair()
+    with fault(way.faults):
+        reset(server)
+        client.sendall(b"x")  # what the server's machine answers with a reset
+        assert is_quiet(client)
+        client.sendall(b"x")
+        assert is_quiet(client)
+    with pytest.raises(ConnectionResetError):
+        client.recv(1)
+
+
 def test_slices_come_one_by_one(way: Way) -> None:
     client, server = way.pair()
     with way.faults.slicing(10, delay=0.02), takes(0.18):

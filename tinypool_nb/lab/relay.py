@@ -329,14 +329,14 @@ class Flow:
             self.size -= len(piece.data) + PIECE_COST
             self.moved.set()
 
-    async def hold(self, piece: Piece) -> None:
-        """Wait until a piece, or what is left of it, may go on."""
-        link = self.link
+    async def hold(self, piece: Piece, *, back: bool = False) -> None:
+        """Wait until a piece, or what is left of it, may go on; or `back`, if it is for the source."""
+        link, to_client = self.link, self.to_client is not back
         while faults := link.faults:
             now = self.loop.time()
             seconds = max(
-                delay(faults.values(), piece, now, to_client=self.to_client, accepted=self.connection.accepted),
-                pause(faults.values(), self.sent, now, to_client=self.to_client) if piece.data else 0.0,
+                delay(faults.values(), piece, now, to_client=to_client, accepted=self.connection.accepted),
+                pause(faults.values(), self.sent, now, to_client=to_client) if piece.data else 0.0,
             )
             if seconds <= 0:
                 return
@@ -359,6 +359,9 @@ class Flow:
             except BlockingIOError:
                 await self.writable()
                 continue
+            except OSError as gone:  # the sink is; that reaches the source as every end does
+                await self.hold(Piece(b"", self.loop.time(), 0.0, reset=True), back=True)
+                raise Reset from gone
             rest = rest[size:]
             link.passed[self.to_client] += size
             if faults:

@@ -9,23 +9,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import psutil
 import pytest
 
-from tinypool_nb import Backoff, Keepalive, Pool, PoolOptions, State, WaitTimeoutError
+from tests.faults.recovering import unlike_forecast
+from tinypool_nb import Backoff, Keepalive, Pool, PoolOptions, SendError, State, WaitTimeoutError
 from tinypool_nb.core.diagnosis.causes import Cause
 from tinypool_nb.core.diagnosis.findings import Finding
 from tinypool_nb.core.events import Evidence
+from tinypool_nb.journal.kinds import attempt_events
 from tinypool_nb.lab import Lab, Module
 from tinypool_nb.views.wording import one_line
 
 PATIENCE = 20.0
 """Seconds until something that must come is missed."""
-EXACT = 2_000_000
-"""Nanoseconds to which core's stamps and our clock agree."""
-SLACK = 2.0
-"""Seconds by which a machine under load may be late."""
 QUICK = Backoff(initial=0.2, maximum=0.5, min_connect_timeout=0.5)
 PINGING = Keepalive(time=0.5, timeout=0.5)
 OPTIONS = PoolOptions(backoff=QUICK)
@@ -117,6 +114,26 @@ class Scene:
         assert [str(state) for state in self._rows(self.pool.connections(), name)["state"]] == [str(health)]
         return health
 
+    def gets(self, name: str, state: State, error: type[SendError], match: str) -> SendError:
+        """What a caller gets who sends once and does not wait, while health and frame say that state.
+
+        Args:
+            name: the module.
+            state: before the call.
+            error: what it raises.
+            match: a regular expression that is found in its words.
+        """
+        assert self.health(name) is state
+        before = len(self._rows(self.pool.calls(), name))
+        with pytest.raises(error, match=match) as raised:
+            self.pool.send(name, timeout=PATIENCE)
+        told = raised.value
+        assert type(told) is error
+        assert told.module == name
+        rows = self._rows(self.pool.calls(), name)[before:]
+        assert list(rows["code"]) == ([told.code] if told.code else [])  # what was not sent is no call
+        return told
+
     def register(self, module: Module, options: PoolOptions | None = None) -> str:
         """Register a module and ask it to connect; its name."""
         self.pool.register(module.name, module.address, options=options)
@@ -146,8 +163,7 @@ class Scene:
     def recovers(self, name: str) -> None:
         """The fault is over, and within one backoff window the module is READY and answers; that is the end of every fault.
 
-        Somebody asks it to connect, as the next call would. No attempt that begins from now on may fail, so the wait for the first of
-        them is all that stands between.
+        Somebody asks it to connect, as the next call would.
         """
         over = self.pool.now()
 
@@ -165,18 +181,20 @@ class Scene:
         assert not self.pool.explain(name).diagnosis.broken
 
     def came_back(self, name: str, over: int) -> None:
-        """No attempt that began after the fault was over failed, and the first began within one backoff window.
+        """Each attempt after the fault began in the window that the record forecast, and none of them failed.
+
+        So the wait for the first of them is all that stood between.
 
         Args:
             name: the module.
             over: when that was, `pool.now()`.
         """
-        attempts = self.attempts(name)
-        attempts = attempts[attempts["generation"] == attempts["generation"].max()]  # a channel that was replaced may still try once
-        later = attempts[attempts["start"] > pd.Timestamp(over + EXACT, tz="UTC")]
-        assert "failed" not in set(later["outcome"]), f"an attempt failed after the fault: {later['reason'].tolist()}"
-        window = self.pool.options.backoff.maximum * 1.2 + SLACK
-        assert later.empty or later["start"].iloc[0] <= pd.Timestamp(over, tz="UTC") + pd.Timedelta(seconds=window)
+        self.pool.catch_up()
+        key = self.pool[name].identity.key
+        rows = [row for row in attempt_events(self.pool.journal.since().attempts) if row.channel.key == key]
+        current = [row for row in rows if row.channel == rows[-1].channel]  # a channel that was replaced may still try once
+        wrong = list(unlike_forecast(current, self.pool.options_of(key).backoff, over))
+        assert not wrong, f"{wrong}: {current}"
 
     def call(self, name: str, **sent: Any) -> Calling:
         """A call that is under way, in its server's hands, when this returns."""

@@ -49,7 +49,7 @@ FAULTS: Mapping[int, Fault] = MappingProxyType(
             "blackhole, half-open",
             "as frozen; calls end at their deadline, never hang",
             "frozen, then unreachable",
-            "`module.faults.blackhole()`",
+            "`module.faults.blackhole()`; half-open: `module.faults.slow_close(60)`, then `module.kill()`",
         ),
         5: Fault(
             "reset in a stream",

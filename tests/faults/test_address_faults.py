@@ -54,7 +54,7 @@ def test_a_name_that_does_not_resolve(scene: "Scene") -> None:
     reason = scene.fails("named")
     assert "nobody.test" in reason
     assert "Domain name not found" in reason
-    assert scene.health("named") is State.TRANSIENT_FAILURE
+    scene.gets("named", State.TRANSIENT_FAILURE, errors.NotReadyError, "Domain name not found")
     scene.saw(reason)
     scene.explains("named", Cause.UNRESOLVED, "The name nobody.test does not resolve")
     dns.set("nobody.test", ["127.0.0.1"])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.conftest import QUICK
-from tinypool_nb import PoolOptions, Tls
+from tinypool_nb import PoolOptions, State, Tls, errors
 from tinypool_nb.core.diagnosis.causes import Cause
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ def test_http_1_1(scene: "Scene") -> None:
     name = scene.register(module)
     reason = scene.fails(name)
     assert "Trying to connect an http1.x server" in reason
+    scene.gets(name, State.TRANSIENT_FAILURE, errors.NotReadyError, "Trying to connect an http1.x server")
     scene.saw(reason.partition("last error: ")[2])
     scene.explains(name, Cause.NOT_HTTP2, "answers in HTTP/1.1, so it is no gRPC server")
     good = scene.lab.start("good")
@@ -31,6 +32,7 @@ def test_tls_client_and_plaintext_peer(scene: "Scene") -> None:
     name = scene.register(module, PoolOptions(backoff=QUICK, tls=Tls()))
     reason = scene.fails(name)
     assert "WRONG_VERSION_NUMBER" in reason
+    scene.gets(name, State.TRANSIENT_FAILURE, errors.NotReadyError, "WRONG_VERSION_NUMBER")
     scene.saw(reason.partition("last error: ")[2])
     scene.explains(name, Cause.TLS_NOT_EXPECTED, "is not TLS", "WRONG_VERSION_NUMBER")
     scene.pool.register(name, module.address, options=PoolOptions(backoff=QUICK))
@@ -43,6 +45,7 @@ def test_plaintext_client_and_tls_peer(scene: "Scene") -> None:
     name = scene.register(module)
     reason = scene.fails(name)
     assert "Socket closed" in reason or "Connection reset by peer" in reason
+    scene.gets(name, State.TRANSIENT_FAILURE, errors.NotReadyError, "Socket closed|Connection reset by peer")
     scene.saw(reason.partition("last error: ")[2])
     assert "tls=" in scene.explains(name, Cause.TLS_EXPECTED, "speaks TLSv1.3, and this connection is plaintext").advice
     scene.pool.register(name, module.address, options=PoolOptions(backoff=QUICK, tls=module.tls))
@@ -62,6 +65,7 @@ def test_three_bad_certificates_have_three_reasons(scene: "Scene") -> None:
         name = scene.register(module, PoolOptions(backoff=QUICK, tls=module.tls))
         reasons.append(scene.fails(name).partition("last error: ")[2])
         scene.saw(f"{mode}: {reasons[-1]}")
+        scene.gets(name, State.TRANSIENT_FAILURE, errors.NotReadyError, "certificate|verif")
         scene.explains(name, cause, words)
     assert len({reason.partition("127.0.0.1:")[2][5:] for reason in reasons}) == 3
     good = scene.lab.start("good", tls=True)

@@ -1,5 +1,6 @@
 """Faults on the way to the server, by a proxy."""
 
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -29,10 +30,31 @@ def test_blackhole(scene: "Scene") -> None:
         scene.explains(name, Cause.FROZEN, "no answer to keepalive")
         scene.pool.health_check()
         reason = scene.fails(name)
-        assert scene.health(name) is State.TRANSIENT_FAILURE
+        scene.gets(name, State.TRANSIENT_FAILURE, errors.NotReadyError, re.escape(reason[-40:]))
         scene.explains(name, Cause.UNREACHABLE, "nothing answers, not even to refuse")
     (told,) = [words for words in ("tcp handshaker shutdown", "connect() timed out") if words in reason]  # of two timers the first
     scene.saw(f"READY for {found:.2f} s (keepalive 0.5 s + 0.5 s); a call ends at its deadline, one without by the ping; then {told}")
+    scene.recovers(name)
+
+
+@pytest.mark.fault(4)
+def test_half_open(scene: "Scene") -> None:
+    module = scene.lab.start("gone", proxied=True, min_ping_interval=0.1)
+    name = scene.connect(module, PoolOptions(backoff=QUICK, keepalive=PINGING))
+    with module.faults.slow_close(60):  # the server is gone, and that its end of the connection is, nobody hears
+        call = scene.call(name, payload=b'{"delay": 30}', timeout=60)
+        module.kill()
+        assert scene.health(name) is State.READY  # a lie, and nobody can know
+        with pytest.raises(errors.SendTimeoutError):
+            scene.pool.send(name, timeout=0.2)
+        scene.until(name, "IDLE")
+        found = scene.after("lab: kill", name, "IDLE")
+        assert found <= PINGING.time + PINGING.timeout + 1
+        assert isinstance(call.end().error, errors.UnavailableError)
+        assert scene.health(name) is State.IDLE
+        scene.explains(name, Cause.FROZEN, "no answer to keepalive")
+    scene.saw(f"half-open: the server is gone and its end of the connection is not told of: READY for {found:.2f} s, as when frozen")
+    module.restart()
     scene.recovers(name)
 
 
@@ -42,6 +64,9 @@ def test_reset_in_a_stream(scene: "Scene") -> None:
     name = scene.connect(module)
     with module.faults.reset(on_data=True), pytest.raises(errors.UnavailableError) as broken:
         scene.pool.send(name, payload=b"x" * 10_000, timeout=PATIENCE)
+    scene.until(name, "IDLE")
+    assert scene.health(name) is State.IDLE
+    assert list(scene.pool.calls()["code"]) == ["UNAVAILABLE"]
     scene.recovers(name)
     assert scene.summary(name)["disconnections"] == 1
     scene.saw(f"{broken.value.code}: {broken.value.reason}; 1 disconnection")
@@ -57,6 +82,8 @@ def test_accepts_and_says_nothing(scene: "Scene") -> None:
         assert "timed out before receiving SETTINGS frame" in reason
         (duration,) = scene.attempts(name)["duration"][:1]
         assert duration >= QUICK.min_connect_timeout * 0.9
+        assert scene.path(name)[:3] == ["IDLE", "CONNECTING", "TRANSIENT_FAILURE"]
+        scene.gets(name, State.TRANSIENT_FAILURE, errors.NotReadyError, "timed out before receiving SETTINGS frame")
         scene.explains(name, Cause.HANDSHAKE_HANGS, "accepts the connection and then says nothing: HTTP/2 SETTINGS did not come within")
     scene.saw(f"CONNECTING for {duration:.2f} s (deadline 0.5 s): connection attempt timed out before receiving SETTINGS frame")
     scene.recovers(name)
@@ -70,6 +97,7 @@ def test_accepts_and_closes(scene: "Scene") -> None:
         wait(lambda: len(scene.attempts(name)) >= 4)
         scene.explains(name, Cause.HANGS_UP, "accepts the connection and ends it before it has said anything")
         scene.until(name, "TRANSIENT_FAILURE")
+        scene.gets(name, State.TRANSIENT_FAILURE, errors.NotReadyError, "Socket closed|Connection reset")
         scene.explains(name, Cause.BACKOFF, "waits out gRPC's backoff", known=Evidence.INFERRED)
     failed = scene.attempts(name)
     failed = failed[failed["outcome"] == "failed"]
@@ -87,7 +115,7 @@ def test_port_closed(scene: "Scene") -> None:
     name = scene.register(module)
     assert "Connection refused" in scene.fails(name)
     duration = scene.attempts(name)["duration"].iloc[0]
-    assert scene.health(name) is State.TRANSIENT_FAILURE
+    scene.gets(name, State.TRANSIENT_FAILURE, errors.NotReadyError, "Connection refused")
     scene.saw(f"Connection refused after {duration * 1000:.0f} ms")
     scene.explains(name, Cause.REFUSED, "the machine answers, but nothing listens at that port")
     module.restart()

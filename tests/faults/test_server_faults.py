@@ -30,9 +30,9 @@ def test_killed_without_a_call(scene: "Scene") -> None:
     scene.explains(name, Cause.LOST, "lost its connection", known=Evidence.INFERRED)
     scene.explains(name, Cause.IDLE, "only at the next call")
     assert scene.pool.explain(name).diagnosis.verdict != "nothing wrong"
-    scene.pool.health_check()
+    scene.gets(name, State.IDLE, errors.UnavailableError, "Connection refused")  # the call has it connect
     scene.fails(name)
-    assert scene.health(name) is State.TRANSIENT_FAILURE
+    scene.gets(name, State.TRANSIENT_FAILURE, errors.NotReadyError, "Connection refused")
     scene.explains(name, Cause.KILLED, "its process has ended", known=Evidence.INFERRED)
     module.restart()
     scene.recovers(name)
@@ -45,8 +45,12 @@ def test_killed_under_round_robin(scene: "Scene") -> None:
     module.kill()
     wait(lambda: any("refused" in reason for reason in scene.attempts(name)["reason"]))  # the first one may be reset by what is just dying
     scene.explains(name, Cause.KILLED, "since then the port refuses", known=Evidence.INFERRED)
+    scene.until(name, "TRANSIENT_FAILURE")
+    scene.gets(name, State.TRANSIENT_FAILURE, errors.NotReadyError, "Connection re(fused|set)")
     module.restart()
+    over = scene.pool.now()
     scene.until(name, "READY")  # nobody asks
+    scene.came_back(name, over)
     scene.saw(f"round_robin: {' -> '.join(dict.fromkeys(scene.path(name)[2:]))} -> READY by itself")
     scene.recovers(name)
 
@@ -62,8 +66,9 @@ def test_killed_with_a_call_under_way(scene: "Scene") -> None:
     assert call.ended - killed < 1
     lost = scene.explains(name, Cause.LOST, "lost its connection")
     assert "socket error" in lost.text or "connection reset" in lost.text  # either may come first
-    with pytest.raises(errors.UnavailableError, match="Connection refused"):
-        scene.pool.send(name, timeout=PATIENCE)
+    scene.gets(name, State.IDLE, errors.UnavailableError, "Connection refused")
+    scene.until(name, "TRANSIENT_FAILURE")
+    scene.gets(name, State.TRANSIENT_FAILURE, errors.NotReadyError, "Connection refused")
     scene.explains(name, Cause.KILLED, "its process has ended", known=Evidence.INFERRED)
     module.restart()
     over = scene.pool.now()
@@ -83,6 +88,8 @@ def test_frozen(scene: "Scene") -> None:
     call = scene.call(name, payload=b'{"delay": 30}', timeout=60)
     module.freeze()
     assert scene.health(name) is State.READY  # a lie, and nobody can know
+    with pytest.raises(errors.SendTimeoutError):
+        scene.pool.send(name, timeout=0.2)
     scene.until(name, "IDLE")
     found = scene.after("lab: freeze", name, "IDLE")
     assert found <= PINGING.time + PINGING.timeout + 1
@@ -91,6 +98,7 @@ def test_frozen(scene: "Scene") -> None:
     scene.pool.health_check()
     reason = scene.fails(name)
     assert "timed out before receiving SETTINGS frame" in reason
+    scene.gets(name, State.TRANSIENT_FAILURE, errors.NotReadyError, "timed out before receiving SETTINGS frame")
     scene.saw(f"READY for {found:.2f} s (keepalive 0.5 s + 0.5 s), then IDLE; asked to connect: timed out before receiving SETTINGS frame")
     scene.explains(name, Cause.FROZEN, "no answer to keepalive")
     module.thaw()
@@ -104,8 +112,10 @@ def test_frozen_without_a_call(scene: "Scene") -> None:
     name = scene.connect(module, PoolOptions(backoff=QUICK, keepalive=PINGING))
     module.freeze()
     scene.until(name, "IDLE")
+    assert scene.health(name) is State.IDLE
     scene.pool.health_check()
     scene.fails(name)
+    scene.gets(name, State.TRANSIENT_FAILURE, errors.NotReadyError, "timed out before receiving SETTINGS frame")
     scene.saw("without a call nobody hears of the ping; the attempt after it tells")
     scene.explains(name, Cause.FROZEN, "its machine still accepts connections, but its process says nothing", known=Evidence.INFERRED)
     module.thaw()
@@ -141,6 +151,9 @@ def test_recycled_connections(scene: "Scene") -> None:
         time.sleep(0.02)
     assert scene.summary(name)["failures"] == 0
     assert "TRANSIENT_FAILURE" not in scene.path(name)
+    assert scene.pool.send(name, timeout=PATIENCE)
+    assert scene.health(name) is State.READY
+    assert set(scene.pool.calls()["code"]) == {"OK"}
     scene.saw(f"{sent} of {sent} calls answered over {scene.summary(name)['disconnections']} disconnections, no failure")
     scene.explains(name, Cause.RECYCLED, "recycled, not flapping; no call failed by it", known=Evidence.INFERRED)
     assert "FLAPPING" not in {finding.cause.name for finding in scene.pool.explain(name).findings}
@@ -154,6 +167,8 @@ def test_too_many_pings(scene: "Scene", capfd: pytest.CaptureFixture[str]) -> No
     name = scene.connect(module, PoolOptions(backoff=QUICK, keepalive=often, load_balancing="round_robin"))
     wait(lambda: scene.summary(name)["disconnections"] >= 2)
     scene.until(name, "READY")
+    assert scene.pool.send(name, timeout=PATIENCE)  # a caller notices nothing
+    assert scene.health(name) is State.READY
     assert set(scene.of(name)["reason"]) == {""}  # the trace does not say why
     assert "too_many_pings" in capfd.readouterr().err  # and gRPC core says so here alone
     lost = scene.of(name)[scene.of(name)["previous"] == "READY"]["time"]

@@ -1,8 +1,9 @@
-"""The whole corpus through tables, pictures and figures of a report in a real browser: no script, no dialog, no request."""
+"""The whole corpus through reports, figures, calls and metrics in a real browser: no script, no dialog, no request."""
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.request import urlopen
 
 import nbformat
 import pytest
@@ -11,10 +12,11 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 import tinypool_nb as tp
 from tests.security.conftest import hostile_journal
 from tests.security.corpus import ALL, HOSTILE
+from tests.security.harmless import Watched
 from tests.security.test_explained import lesson
 from tinypool_nb.core.plain import one_line
 from tinypool_nb.notebook.record import Record
-from tinypool_nb.report.writing import write_notebook_report
+from tinypool_nb.report.writing import write_notebook_report, write_recording_report
 from tinypool_nb.views import pictures
 from tinypool_nb.views.forecasts import forecast_html
 from tinypool_nb.views.overview import overview
@@ -115,7 +117,7 @@ def test_hovering_over_every_bar_and_mark_runs_nothing(browser: "Browser", repor
     page, dialogs = opened(browser, report)
     found: dict[str, Any] = page.evaluate(
         """async () => {
-            const place = document.querySelector(".tinypool-plot"), elements = new Set(), seen = new Set([""]);
+            const place = document.querySelector(".tinypool-plot"), elements = new Set(), seen = new Set([""]), calls = new Set();
             const states = new Set(["IDLE", "CONNECTING", "READY"]);  // whose hovers say no more than a name, as the others do
             for (const [curveNumber, trace] of place._fullData.entries()) {
                 if (trace.hoverinfo === "skip" || !trace.hovertext || states.has(trace.name)) continue;
@@ -123,14 +125,76 @@ def test_hovering_over_every_bar_and_mark_runs_nothing(browser: "Browser", repor
                     if (seen.has(text)) continue;
                     seen.add(text);
                     Plotly.Fx.hover(place, [{ curveNumber, pointNumber }], trace.xaxis + trace.yaxis);
+                    if (trace.name === "calls failed") calls.add(text);
                     for (const one of place.querySelectorAll(".hoverlayer *")) elements.add(one.tagName);
                     if (seen.size % 5 === 0) await new Promise((done) => setTimeout(done, 55));
                 }
             }
-            return { elements: [...elements], hovered: seen.size, pwned: window.pwned ?? null };
+            return { elements: [...elements], hovered: seen.size, calls: calls.size, pwned: window.pwned ?? null };
         }"""
     )
     assert found["hovered"] > len(ALL)
+    assert found["calls"] == len(ALL), "each text is a call's reason and method too"
     assert set(found["elements"]) <= {"g", "line", "path", "rect", "text", "tspan"}
     assert found["pwned"] is None
     assert dialogs == []
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ready report of a recording of all, with a section for each module."""
+    out = tmp_path_factory.mktemp("recorded") / "report.html"
+    write_recording_report(Record(hostile_journal()), out, title=ALL["end of a script"], sections=len(ALL))
+    return out
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_ready_report_of_a_recording(browser: "Browser", recorded: Path, scheme: Literal["light", "dark"]) -> None:
+    page = browser.open("about:blank", color_scheme=scheme)
+    watched = Watched(page)
+    page.goto(recorded.as_uri())
+    page.locator(".tinypool-live[data-changes]").wait_for()
+    assert page.locator("h1").inner_text() == one_line(ALL["end of a script"])
+    assert page.locator("section.module").count() == page.locator("#modules tbody tr").count() == len(ALL)
+    told = page.locator("#modules tbody").text_content() or ""
+    for text in ALL.values():
+        assert one_line(text)[:20].strip() in told, text
+    for button in page.locator("#modules thead button").all():  # sorting writes the rows anew
+        button.click()
+    canvas = page.locator(".tinypool-live canvas").first
+    canvas.press("Home")
+    place = canvas.bounding_box()
+    assert place is not None
+    for number in range(len(ALL)):
+        canvas.press("ArrowDown")
+        page.mouse.move(place["x"] + place["width"] * 0.8, place["y"] + place["height"] * number / len(ALL))
+    watched.check("header, h1, .verdict, #modules, section.module, .tinypool-live")
+    scripts: list[str] = page.eval_on_selector_all("script:not([type='application/json'])", "all => all.map((one) => one.nonce)")
+    assert len(scripts) == 2, "the page's own: to draw, and to sort"
+    assert len({*scripts}) == 1
+    assert all(scripts), "no other could run"
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_the_page_of_metrics(browser: "Browser") -> None:
+    names = {name for name in HOSTILE.values() if "/" not in name}
+    with tp.Pool() as pool:
+        for name in sorted(names):
+            pool.register(name, "127.0.0.1:1")
+        pool.health_check()
+        url = pool.serve_metrics(0).url
+        with urlopen(url, timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        page = browser.open("about:blank")
+        watched = Watched(page)
+        page.goto(url)
+        shown = page.locator("body").text_content() or ""
+        labels = {line.partition("} ")[0] for line in lines if line.startswith("tinysystems_client_pool_connections{")}
+        assert len(labels) >= len(names)
+        assert all(label in shown for label in labels), "as text, as it was sent"
+        assert page.locator("body > *").evaluate_all("all => all.map((one) => one.tagName)") == ["PRE"]
+        assert page.locator("pre *").count() == 0
+        watched.check("body")

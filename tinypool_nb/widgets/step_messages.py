@@ -25,10 +25,10 @@ def script(lesson: Script, lessons: Sequence[Script]) -> dict[str, Any]:
     """The words of a lesson, and the names and titles of all."""
     return {
         "name": lesson.name,
-        "title": lesson.title,
-        "about": lesson.about,
-        "steps": [{"title": step.title, "does": step.does, "expects": step.expects, "why": step.why} for step in lesson.steps],
-        "lessons": [[each.name, each.title] for each in lessons],
+        "title": one_line(lesson.title),
+        "about": one_line(lesson.about),
+        "steps": [{word: one_line(getattr(step, word)) for word in ("title", "does", "expects", "why")} for step in lesson.steps],
+        "lessons": [[each.name, one_line(each.title)] for each in lessons],
     }
 
 

@@ -118,10 +118,10 @@ FAULTS: Mapping[int, Fault] = MappingProxyType(
             '`dns = lab.dns()`, `dns.target("nobody.test", 50051)`',
         ),
         16: Fault(
-            "DNS record changes, pods added",
+            "DNS record changes: pods added, removed, replaced",
             "the resolved set differs from what DNS says now",
             "stale DNS",
-            '`dns.set("pods.test", [...])` with one more',
+            '`dns.set("pods.test", [...])` with one more, one less, or another',
         ),
         17: Fault(
             "graceful stop (GOAWAY)",

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.conftest import QUICK, wait
+from tests.faults.conftest import PATIENCE, QUICK, wait
 from tinypool_nb import PoolOptions, State, errors
 from tinypool_nb.core.diagnosis.causes import Cause
 
 if TYPE_CHECKING:
     from tests.faults.conftest import Scene
+    from tinypool_nb.core.options import LoadBalancing
 
 
 @pytest.mark.fault(13)
@@ -85,6 +86,39 @@ def test_pods_are_added(scene: "Scene") -> None:
     assert "pool.reconnect" in finding.advice
     scene.pool.reconnect("pods")
     wait(lambda: "127.0.0.2" in str(scene.pool.connections()["resolved"].iloc[0]))
+    scene.recovers("pods")
+    assert not any(finding.cause is Cause.STALE_DNS for finding in scene.pool.explain("pods").findings)
+
+
+@pytest.mark.fault(16)
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has more than one address of the loopback by itself")
+@pytest.mark.parametrize(
+    ("before", "load_balancing", "differs"),
+    [
+        (["127.0.0.1", "127.0.0.2"], "round_robin", ": ipv4:127.0.0.1:{} is not there any more. "),
+        (["127.0.0.1"], "pick_first", ": ipv4:127.0.0.1:{0} is not there any more; ipv4:127.0.0.2:{0} is new. "),
+    ],
+    ids=["removed", "replaced"],
+)
+def test_pods_are_taken_away(scene: "Scene", before: list[str], load_balancing: "LoadBalancing", differs: str) -> None:
+    dns = scene.lab.dns()
+    first = scene.lab.start("first")
+    scene.lab.start("second", host="127.0.0.2", port=first.port)
+    dns.set("pods.test", before)
+    options = PoolOptions(backoff=QUICK, load_balancing=load_balancing)
+    scene.pool.register("pods", dns.target("pods.test", first.port), options=options)
+    for _ in range(20):
+        assert scene.pool.send("pods", wait_for_ready=True, timeout=PATIENCE)
+    dns.set("pods.test", ["127.0.0.2"])
+    wait(lambda: b'"module": "first"' in scene.pool.send("pods"))  # who is not there any more is called all the same
+    assert scene.health("pods") is State.READY
+    scene.explains("pods", Cause.STALE_DNS, "differs from what DNS says now", differs.format(first.port))
+    scene.saw(f"DNS said {', '.join(before)} and says 127.0.0.2: the first pod is called all the same")
+    scene.pool.reconnect("pods")
+    over = scene.pool.now()
+    for _ in range(5):
+        assert b'"module": "second"' in scene.pool.send("pods", wait_for_ready=True, timeout=PATIENCE)
+    scene.came_back("pods", over)
     scene.recovers("pods")
     assert not any(finding.cause is Cause.STALE_DNS for finding in scene.pool.explain("pods").findings)
 

@@ -143,6 +143,8 @@ class Size(NamedTuple):
     """That gRPC core has open."""
     orphans: int
     """Channels that are closed, of which gRPC core still remembers the trace."""
+    children: int
+    """Processes that this one started, or that those did."""
 
 
 def size(began: float) -> Size:
@@ -159,6 +161,7 @@ def size(began: float) -> Size:
         process.num_threads(),
         open_,
         len(nodes) - open_,
+        len(process.children(recursive=True)),
     )
 
 
@@ -189,7 +192,7 @@ def settled(is_so: Callable[[], bool]) -> bool:
 def slope(sizes: list[Size]) -> float:
     """By how much memory grows, MB an hour, by least squares.
 
-    >>> slope([Size(at, 100 + at / 36, 1, 1, 1, 1, 0) for at in (0.0, 60.0, 120.0)])
+    >>> slope([Size(at, 100 + at / 36, 1, 1, 1, 1, 0, 0) for at in (0.0, 60.0, 120.0)])
     100.0
     """
     at, memory = np.array([one.at for one in sizes]), np.array([one.memory for one in sizes])

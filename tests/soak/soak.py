@@ -76,6 +76,7 @@ class Soak:
 
     def run(self) -> None:
         """Do it all."""
+        warm_up()
         before = checks.size(self._begun)
         with tempfile.TemporaryDirectory() as folder, _errors_heard() as errors:
             path = Path(folder) / "soak.parquet"
@@ -165,17 +166,17 @@ class Soak:
 
     def _judge_sizes(self, before: checks.Size) -> None:
         def is_as_before() -> bool:
-            now = checks.size(self._begun)
-            return now.threads <= before.threads and now.channels <= before.channels
+            return not more(checks.size(self._begun), before)
 
         checks.settled(is_as_before)
         after = checks.size(self._begun)
-        leaks = [f"{after.threads} threads afterwards, {before.threads} before"] if after.threads > before.threads else []
-        leaks += [f"gRPC core has {after.channels} channels afterwards"] if after.channels > before.channels else []
+        leaks = more(after, before)
         warm = [one for one in self.sizes if one.at >= WARM * self.seconds] or self.sizes
         first, last = warm[0], warm[-1]
         if last.descriptors > first.descriptors + MOST_DESCRIPTORS:
             leaks.append(f"descriptors grew from {first.descriptors} to {last.descriptors}")
+        if last.children > first.children:
+            leaks.append(f"processes grew from {first.children} to {last.children}")
         if last.threads > first.threads + UNDER_WAY or last.system_threads > first.system_threads + MOST_THREADS:
             leaks.append(f"threads grew from {first.threads} ({first.system_threads}) to {last.threads} ({last.system_threads})")
         grows = checks.slope(warm) if len(warm) > 2 else 0.0
@@ -187,6 +188,7 @@ class Soak:
             "memory": "at first {}, when warm {}, at last {}, afterwards {}".format(*memory),
             "its slope when warm": f"{grows} MB/h, at most {MOST_MEMORY:g}" + ("" if is_judged else f", judged from {JUDGED:g} s on"),
             "descriptors": f"when warm {first.descriptors}, at last {last.descriptors}, then {after.descriptors} of {before.descriptors}",
+            "processes": f"when warm {first.children}, at last {last.children}, then {after.children} of {before.children}",
             "threads": f"when warm {first.threads}, at last {last.threads}, afterwards {after.threads} of {before.threads}",
             "threads with gRPC's": f"when warm {first.system_threads}, at last {last.system_threads}, afterwards {after.system_threads}",
         }
@@ -198,6 +200,21 @@ class Soak:
         rows = [f"{what:{width}}  {told}" for what, told in self.figures.items()]
         rows += [f"{what:{width}}  {f'FAILED, {len(told)} times' if told else 'ok'}" for what, told in self.wrong.items()]
         return "\n".join(rows)
+
+
+def more(after: checks.Size, before: checks.Size) -> list[str]:
+    """Of what there is more afterwards than before, when nothing of the soak is left."""
+    kinds = ("threads", "channels", "descriptors", "children")
+    counts = [(kind, getattr(after, kind), getattr(before, kind)) for kind in kinds]
+    return [f"{now} {kind} afterwards, {then} before" for kind, now, then in counts if now > then]
+
+
+def warm_up() -> None:
+    """What gRPC and this package open once and keep is open."""
+    with tp.Lab() as lab, tp.Pool() as pool:
+        pool.register("warm", lab.start("warm").address)
+        pool.send("warm", wait_for_ready=True, timeout=20)
+        pool.connections()
 
 
 def lagging(pool: tp.Pool, names: list[str]) -> list[str]:

@@ -218,6 +218,8 @@ class Faults:
     def slow_close(self, seconds: float) -> Fault:
         """The end of a connection, in good form or by a reset, reaches the other side so much later.
 
+        Till then it is half-open: a client whose server is killed meanwhile goes on as with one that is frozen.
+
         Raises:
             OptionsError: it is not a number of seconds.
         """

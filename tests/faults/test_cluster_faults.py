@@ -93,6 +93,7 @@ def _lists(scene: Scene) -> list[str]:
 @pytest.mark.fault(23)
 def test_etcd_was_restored(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reflecting, "RELIST", 3.0)  # 15 min in the field
+    monkeypatch.setattr(reflecting, "EARLIEST_RELIST", 2.7)
     scene.lab.start("web")
     discovered(scene)
     scene.lab.start("later")

@@ -1,7 +1,9 @@
 """`tinypool-nb doctor ADDRESS`: what it prints, and the code that a script can use."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -61,11 +63,18 @@ def test_words_that_are_not_understood(capsys: pytest.CaptureFixture[str], words
     assert why in capsys.readouterr().err
 
 
-def test_two_sockets_of_one_name_are_two_modules(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder whose path a Unix socket, and a line of text, has room for; that of `tmp_path` may be too long."""
+    with TemporaryDirectory(prefix="d") as folder:
+        yield Path(folder)
+
+
+def test_two_sockets_of_one_name_are_two_modules(capsys: pytest.CaptureFixture[str], short_path: Path) -> None:
     """The second must not move the first: one that was not reached stays one that was not reached."""
-    (tmp_path / "one").mkdir()
-    (tmp_path / "two").mkdir()
-    there, nowhere = f"unix:{tmp_path}/two/grpc.sock", f"unix:{tmp_path}/one/grpc.sock"
+    (short_path / "one").mkdir()
+    (short_path / "two").mkdir()
+    there, nowhere = f"unix:{short_path}/two/grpc.sock", f"unix:{short_path}/one/grpc.sock"
     server = grpc.server(ThreadPoolExecutor(1))
     server.add_insecure_port(there)
     server.start()

@@ -219,6 +219,33 @@ def test_a_torn_stamp_is_read_again(called: Called) -> None:
     assert abs(again.last_call - right.last_call) < MILLISECOND
 
 
+@pytest.mark.parametrize("slow", [{1}, {1, 2}, {1, 2, 3, 4}], ids=["once", "twice", "always"])
+def test_stamps_that_an_interruption_may_have_moved_by_whole_milliseconds_are_read_again(called: Called, slow: set[int]) -> None:
+    """As on a busy machine, where a thread loses the processor for a tick of 4 ms: the phase does not show it."""
+    reader = Channelz(system_clock().epoch)
+    (subchannel,) = reader.channel(called[1]).subchannels  # type: ignore[union-attr]
+    right = reader.subchannel(subchannel)
+    whole, reads = reader._get["subchannel"], 0
+
+    def interrupted(number: int) -> str:
+        nonlocal reads
+        reads += 1
+        node = json.loads(whole(number))
+        if reads in slow:
+            until = time.monotonic_ns() + 4 * MILLISECOND
+            while time.monotonic_ns() < until:
+                pass
+        if reads == 1:  # off by minutes, and on the phase
+            event = node["subchannel"]["data"]["trace"]["events"][0]
+            head, minute, tail = event["timestamp"][:14], event["timestamp"][14:16], event["timestamp"][16:]
+            event["timestamp"] = f"{head}{(int(minute) + 7) % 60:02}{tail}"
+        return json.dumps(node)
+
+    reader._get = {**reader._get, "subchannel": interrupted}
+    assert reader.subchannel(subchannel) == right
+    assert reads == {1: 2, 2: 3, 4: 3}[len(slow)], "two in a row that say the same are believed, however long they took"
+
+
 @pytest.mark.parametrize("missing", ["channelz_get_top_channels", "channelz_get_channel", "channelz_get_subchannel", "channelz_get_socket"])
 def test_a_grpcio_without_one_of_them_is_told_by_name(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(cygrpc, missing)

@@ -28,6 +28,8 @@ from tinypool_nb.lab.processes import Process, Processes
 
 STARTING = 60.0
 """Seconds that the real server gets to be ready; it takes about five."""
+ENDING = 90.0
+"""Seconds that it gets to end: a graceful stop lets a request go on for a minute whose answer nobody takes."""
 RUN = "import os, sys; os.execvp(sys.argv[1], sys.argv[1:])"
 """What the lab's guard runs, so that it becomes the parent of a program that is not ours, and ends it with the tests."""
 
@@ -162,7 +164,7 @@ class RealServer:
     def _end(self, signal: Any) -> None:
         self._processes.signal(self._process, "SIGCONT")
         self._processes.signal(self._process, signal)
-        assert self._processes.wait(lambda: self._process.exit is not None, STARTING)
+        assert self._processes.wait(lambda: self._process.exit is not None, ENDING)
 
     def kill9(self) -> None:
         self._end("SIGKILL")

@@ -20,6 +20,9 @@ from tinypool_nb.errors import GrpcVersionError
 
 READS = 4
 """How often a node is read at the most until its time stamps are right."""
+UNDISTURBED = 900_000
+"""Nanoseconds. Who was interrupted for less while a node was read cannot have got a stamp wrong by whole milliseconds, which its phase
+would not betray. Systems interrupt by the tick, which is of 1, 4 or 10 ms."""
 
 Json = dict[str, Any]
 Kind = Literal["channel", "subchannel", "socket"]
@@ -183,16 +186,24 @@ class Channelz:
         )
 
     def _load(self, kind: Kind, number: int, stamps: Callable[[Json], list[str]]) -> tuple[Json, list[int]] | None:
-        """A node and its stamps as times on the record's clock, read again while one looks torn; None if core has forgotten the node."""
+        """A node and its stamps as times on the record's clock, read again while one may be wrong; None if core has forgotten the node.
+
+        They are right if each lies on the phase, and nothing can have come in between, or the read before said the same.
+        """
+        before: list[int] | None = None
         for attempt in range(1, READS + 1):
+            began = time.monotonic_ns()
             offset = time.time_ns() - time.monotonic_ns()
             try:
-                node: Json = json.loads(self._get[kind](number))[kind]
+                told = self._get[kind](number)
             except ValueError:  # how grpcio says that there is no such node
                 return None
+            undisturbed = time.monotonic_ns() - began < UNDISTURBED
+            node: Json = json.loads(told)[kind]
             times, right = self._clock.times(stamps(node), offset, last_try=attempt == READS)
-            if right:
+            if right and (undisturbed or times == before):
                 break
+            before = times if right else None
             self.reread += 1
         return node, times
 

@@ -10,11 +10,19 @@ class Own {
     this.announce = announce;
     this.looked = 0;
     this.select = make("select", { "aria-label": "Module" });
-    this.select.addEventListener("change", () => ask("module", this.select.value));
+    this.wanted = null; // the mode that was chosen and of which the kernel has not heard yet: until then the choice stays as it was made
+    this.select.addEventListener("change", () => {
+      this.wanted = null;
+      ask("module", this.select.value);
+    });
     const name = `tinypool-mode-${Math.random().toString(36).slice(2)}`;
     this.modes = Object.fromEntries([["follow", "Follow"], ["hold", "Hold"]].map(([mode]) => [mode, make("input", { type: "radio", name, value: mode })]));
     for (const [mode, radio] of Object.entries(this.modes)) {
-      radio.addEventListener("change", () => { if (radio.checked) ask(mode, this.select.value); });
+      radio.addEventListener("change", () => {
+        if (!radio.checked) return;
+        this.wanted = mode;
+        ask(mode, this.select.value);
+      });
     }
     this.none = make("p", {}, "No module is registered yet.");
     this.state = make("span", { class: "tinypool-chip-state" });
@@ -60,8 +68,8 @@ class Own {
     }
     this.select.value = own.chosen;
     const held = own.mode === "hold";
-    this.modes.hold.checked = held;
-    this.modes.follow.checked = !held;
+    if (own.mode === this.wanted || this.model.get("error")) this.wanted = null;
+    this.modes[this.wanted ?? (held ? "hold" : "follow")].checked = true;
     this.held.hidden = !held;
     this.followed.hidden = held;
     set(this.element, "data-state", own.state);

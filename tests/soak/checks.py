@@ -87,7 +87,7 @@ def differences_from_core(pool: Pool) -> tuple[int, list[str]]:
     pool.catch_up()
     current = {watched.identity.number: watched.shown for watched in pool._modules.channels()}
     nodes = nodes_of_this_process()
-    traces = {number: channel_changes(nodes[number]) for number in current}
+    traces = {number: channel_changes(nodes[number])[0] for number in current}
     rows: dict[int, list[tuple[int, str, str]]] = {number: [] for number in current}
     for row in transition_events(pool.journal.since().transitions):
         if row.channel.number in rows and row.previous is not None:

@@ -118,6 +118,7 @@ def test_a_handshake_that_hangs_is_named_while_it_lasts(pool: Pool, serve: Calla
     address = serve(say_nothing)
     pool.register("mute", address, options=tp.PoolOptions())  # as everybody's: an attempt gets 20 s, and a ping goes out after 10
     pool.health_check()
+    pool.wait("mute", "CONNECTING", timeout=10)
     until = time.monotonic() + 10
     while Cause.HANDSHAKE not in (found := causes(pool, "mute")):
         assert Cause.CONNECTING in found

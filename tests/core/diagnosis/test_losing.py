@@ -152,6 +152,20 @@ def test_what_was_done_in_the_lab_is_no_recycling() -> None:
     assert "lab: kill" in [row.text for finding in found for row in finding.evidence]
 
 
+def test_who_did_it_in_the_lab_is_told_so_and_not_to_look_for_a_firewall() -> None:
+    killed = connected().marked(0.4, "lab: kill").walk((0.507, IDLE), (0.6, C), (0.7, R)).diagnosis(2).findings[0]
+    assert (killed.cause, killed.advice) == (Cause.LOST, "Nothing: it was done in the lab (lab: kill).")
+
+
+@pytest.mark.parametrize(("froze", "advice"), [(0.1, "Nothing: it was done in the lab (lab: freeze)"), (-3.0, "The process hangs")])
+def test_a_freeze_in_the_lab_shows_once_keepalive_has_noticed(froze: float, advice: str) -> None:
+    record = connected().marked(froze, "lab: freeze").walk((1.605, IDLE))
+    frozen = record.call(0.003, 1.606, Code.UNAVAILABLE, "Stream removed (ping timeout)").diagnosis(3).findings[0]
+    assert frozen.cause is Cause.FROZEN
+    assert frozen.advice.startswith(advice)
+    assert ("lab: freeze" in [row.text for row in frozen.evidence]) == (froze > 0)
+
+
 def test_a_connection_that_could_not_be_made_again_at_once_was_not_recycled() -> None:
     reason = "UNKNOWN: ipv4:127.0.0.1:21500: Failed to connect to remote host: Connection refused"
     record = Recorded()

@@ -103,4 +103,5 @@ def _ready_share(case: Case, call: Call) -> float:
 def _finding(case: Case, cause: Cause, text: str, advice: str, calls: Sequence[Call]) -> Finding:
     last = calls[-1].end
     until = None if case.now - last <= RECENT else last
-    return Finding(case.key, cause, text, spread([of_call(call) for call in calls]), advice, calls[0].end, until, Evidence.SEEN)
+    rows = tuple(map(of_call, spread(calls)))
+    return Finding(case.key, cause, text, rows, advice, calls[0].end, until, Evidence.SEEN)

@@ -1,9 +1,10 @@
 """The evidence of one module: everything that a diagnosis may look at, and hence all that it can be judged by."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar
 
 from tinypool_nb.core.diagnosis.findings import Reference, RowOf
 from tinypool_nb.core.events import (
@@ -23,6 +24,8 @@ from tinypool_nb.core.failures import shown_reason
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import PoolOptions
 from tinypool_nb.core.states import State
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -136,9 +139,9 @@ def of_observation(row: Observation) -> Reference:
     return Reference(RowOf.OBSERVATIONS, row.time, f"{row.subject}: {row.text}{value}")
 
 
-def spread(references: Iterator[Reference] | tuple[Reference, ...] | list[Reference], most: int = 4) -> tuple[Reference, ...]:
+def spread(many: Iterable[T], most: int = 4) -> tuple[T, ...]:
     """The first and the last of many, since they are the ones that tell: at most so many."""
-    rows = tuple(references)
+    rows = tuple(many)
     return rows if len(rows) <= most else (*rows[:1], *rows[1 - most :])
 
 

@@ -26,7 +26,7 @@ def findings(case: Case) -> Iterator[Finding]:
 
 def _finding(run: Run) -> Finding:
     told = _TELL.get(run.cause, _fails)(run)
-    references = [*told.more, *spread([of_attempt(row) for row in run.attempts], 3)]
+    references = [*told.more, *map(of_attempt, spread(run.attempts, 3))]
     return Finding(
         run.case.key,
         told.cause,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tinypool_nb.core.diagnosis.case import Case
 from tinypool_nb.core.diagnosis.causes import Cause
 from tinypool_nb.core.diagnosis.findings import Finding
-from tinypool_nb.core.diagnosis.losses import AGED, STOPPED, Loss, losses
+from tinypool_nb.core.diagnosis.losses import AGED, STOPPED, TIMED_OUT, Loss, losses
 from tinypool_nb.core.diagnosis.patterns import burst, flapping, recycled, recycling, throttled, too_many_pings
 from tinypool_nb.core.diagnosis.wording import seconds_text, times_text
 from tinypool_nb.core.disconnections import UNKNOWN_ERROR
@@ -16,9 +16,6 @@ from tinypool_nb.core.events import Evidence
 from tinypool_nb.core.failures import shown_reason
 from tinypool_nb.core.states import State
 from tinypool_nb.core.telling import counted
-
-TIMED_OUT = "connection timed out"
-"""What gRFC A94 calls it where a keepalive was not answered."""
 
 
 def findings(case: Case, *, failing: bool) -> Iterator[Finding]:
@@ -71,7 +68,7 @@ def _one(case: Case, loss: Loss) -> Finding:
         text = f"{case.key} {'was' if back else 'is'} frozen{lived}: no answer to keepalive ({asked}){back}."
         way = f", or {loss.row.channel.proxy}, the proxy on the way, hangs" if loss.row.channel.proxy else ""
         hangs = f"The process hangs, is stopped (SIGSTOP, a debugger), or packets to it are dropped in silence{way}."
-        advice = f"{hangs} Look at it on its machine."
+        advice = _done_in_the_lab(loss) or f"{hangs} Look at it on its machine."
         return _made(case, Cause.FROZEN, (text, advice), loss)
     if error == UNKNOWN_ERROR:
         why = "no call was under way, so nobody told why" if loss.act is None else f"just before, somebody did this to it: {loss.act.text}"
@@ -85,9 +82,17 @@ def _one(case: Case, loss: Loss) -> Finding:
     advice = (
         "It is IDLE and nobody connects it: its next call does, or pool.health_check()."
         if case.state is State.IDLE and not back
-        else f"{ends}or a proxy or firewall that cuts the connection; marks and the module's log tell more."
+        else _done_in_the_lab(loss) or f"{ends}or a proxy or firewall that cuts the connection; marks and the module's log tell more."
     )
     return _made(case, Cause.LOST, (text, advice), loss, known)
+
+
+def _done_in_the_lab(loss: Loss) -> str:
+    """The advice where somebody did it on purpose; "" if nobody did."""
+    if loss.act is None:
+        return ""
+    lasts = ", and lasts until it is undone there" if loss.away is None else ""
+    return f"Nothing: it was done in the lab ({loss.act.text}){lasts}."
 
 
 def _made(case: Case, cause: Cause, words: tuple[str, str], loss: Loss, known: Evidence = Evidence.SEEN) -> Finding:

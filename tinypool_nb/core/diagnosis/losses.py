@@ -22,13 +22,15 @@ STOPPED = ("Cancelling all calls", "Server shutdown", "server stopping", "gracef
 """What gRPC's servers say to calls that outlive the grace of a stop."""
 OUTLIVED = "outlived"
 """What such a call tells: its connection was ended on purpose, some time before."""
+TIMED_OUT = "connection timed out"
+"""What gRFC A94 calls it where a keepalive was not answered."""
 EXACT = 2_000_000
 """Nanoseconds to which core's stamps and those of calls agree."""
 SECOND = 1_000_000_000
 LAB = "lab: "
 """How the marks begin that the lab makes of what is done to its servers."""
 JUST_BEFORE = 2 * SECOND
-"""Nanoseconds before a loss within which an act in the lab is its cause, by all likelihood."""
+"""Nanoseconds before a loss within which an act in the lab is its cause, by all likelihood; a freeze shows once keepalive has noticed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,9 +86,11 @@ def losses(case: Case) -> tuple[Loss, ...]:
     tellers = sorted((call for call in case.calls if _told_of(call.reason) != UNKNOWN_ERROR), key=lambda call: call.end)
     ends = [call.end for call in tellers]
     outlived = [call for call in tellers if _told_of(call.reason) == OUTLIVED]
+    failures = sorted(each.end for each in case.failed)
+    backs = _next_ready(case.own)
     found: list[Loss] = []
     began: int | None = None
-    for place, row in enumerate(case.own):  # in their order: several may have the same millisecond
+    for row, back in zip(case.own, backs, strict=True):
         if row.state is State.READY:
             began = row.time
         elif row.previous is State.READY and row.state in DISCONNECTED:
@@ -94,20 +98,32 @@ def losses(case: Case) -> tuple[Loss, ...]:
             # A server that drains lets calls run on after it has said that the connection ends, and then cancels them.
             later = [call for call in outlived if call.start <= row.time < call.end - NEAR]
             told = tuple(call for call in (*near, *later) if call.channel == row.channel)
-            back = next((after.time for after in case.own[place:] if after.state is State.READY), None)
-            refused = any(row.time <= each.end <= (back or case.now) for each in case.failed)
-            # Before it is connected again, a call can only have ended on the connection that it began on.
             until = case.now if back is None else back
+            refused = bisect_left(failures, row.time) < bisect_right(failures, until)
+            # Before it is connected again, a call can only have ended on the connection that it began on.
             outlasted = (call for call in case.outlasting if call.start < row.time - EXACT and row.time + EXACT < call.end <= until)
             good = tuple(call for call in outlasted if call.channel == row.channel)
-            found.append(Loss(row, began, back, told, _error(row, told), _act(case, row), refused, good))
+            error = _error(row, told)
+            found.append(Loss(row, began, back, told, error, _act(case, row, error), refused, good))
             began = None
     return tuple(found)
 
 
-def _act(case: Case, row: Transition) -> Mark | None:
+def _next_ready(rows: Sequence[Transition]) -> list[int | None]:
+    """Of each row when the next READY came, by their order: several may have the same millisecond."""
+    times: list[int | None] = []
+    following: int | None = None
+    for row in reversed(rows):
+        following = row.time if row.state is State.READY else following
+        times.append(following)
+    return times[::-1]
+
+
+def _act(case: Case, row: Transition, error: str) -> Mark | None:
+    keepalive = case.options.keepalive
+    noticing = round((keepalive.time + keepalive.timeout) * SECOND) if error == TIMED_OUT else 0
     acts = (mark for mark in case.marks if mark.kind is MarkKind.ACTION and mark.text.startswith(LAB))
-    return next((mark for mark in acts if -NEAR <= row.time - mark.time <= JUST_BEFORE), None)
+    return next((mark for mark in acts if -NEAR <= row.time - mark.time <= JUST_BEFORE + noticing), None)
 
 
 def _error(row: Transition, told: Sequence[Call]) -> str:

@@ -177,7 +177,9 @@ def flapping(case: Case, found: Sequence[Loss]) -> Finding:
 
 def _of_many(case: Case, cause: Cause, words: tuple[str, str], found: Sequence[Loss], known: Evidence) -> Finding:
     """`words`: the sentence and the advice."""
-    references = spread(sorted((reference for loss in found for reference in loss.references), key=lambda row: row.time))
+    # Each loss has a row at least, so those of the first and of the last few are all that can be shown.
+    telling = spread(found)
+    references = spread(sorted((reference for loss in telling for reference in loss.references), key=lambda row: row.time))
     last = found[-1]
     lives = [loss.life or 0.0 for loss in found]
     # It goes on as long as the next one is not overdue, and on the connection that it was about.

@@ -64,8 +64,8 @@ class Run(NamedTuple):
     def lost(self) -> Transition | None:
         """The row in which the connection was lost that this run failed to get back; None if there was none before."""
         first = self.attempts[0]
-        before = [row for row in self.case.own if row.time <= first.end and row.channel == first.channel]
-        return next((row for row in reversed(before) if row.previous is State.READY and row.state is not State.SHUTDOWN), None)
+        before = (row for row in reversed(self.case.own) if row.time <= first.end and row.channel == first.channel)
+        return next((row for row in before if row.previous is State.READY and row.state is not State.SHUTDOWN), None)
 
 
 class Told(NamedTuple):

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from tinypool_nb.core.addresses import Scheme, parse_address
-from tinypool_nb.core.diagnosis.case import Case, of_mark, of_observation, spread
+from tinypool_nb.core.diagnosis.case import Case, of_mark, of_observation
 from tinypool_nb.core.diagnosis.causes import Cause
 from tinypool_nb.core.diagnosis.findings import Finding
 from tinypool_nb.core.diagnosis.wording import host_of
@@ -148,6 +148,6 @@ def _discovery(case: Case) -> Iterator[Finding]:
             return
         cause, what, advice = told
         marks = [mark for mark in case.marks if mark.kind is MarkKind.DISCOVERY]
-        references = (*spread([of_mark(mark) for mark in marks[-2:]]), of_observation(row))
+        references = (*map(of_mark, marks[-2:]), of_observation(row))
         text = f"{case.key} {what}{f': {reason}' if reason else ''}."
         yield Finding(case.key, cause, text, references, advice, marks[-1].time if marks else row.time, None)

@@ -5,7 +5,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,8 @@ from tinypool_nb.core.diagnosis.findings import Finding
 from tinypool_nb.core.events import Evidence, Subject
 from tinypool_nb.lab import Lab, TlsMode
 from tinypool_nb.notebook.pool import Pool
+from tinypool_nb.wire.module_pb2 import MessageRequest
+from tinypool_nb.wire.module_pb2_grpc import ModuleServiceStub
 
 prepare()
 
@@ -240,16 +242,15 @@ def test_messages_and_deadlines(pool: Pool, lab: Lab, serve: Callable[[Handler],
 # What happens to connections; slow, since keepalives and ages take their time
 
 
-def under_a_call(pool: Pool, name: str, act: Callable[[], object], delay: float = 5.0) -> None:
+def under_a_call(pool: Pool, name: str, act: Callable[[], object]) -> None:
     """Do something while a call is under way."""
-    with ThreadPoolExecutor(1) as threads:
-        pool.wait(name, timeout=10)
-        call = threads.submit(pool.send, name, payload=json.dumps({"delay": delay}))
-        pool.send(name)  # answered, so the server has heard of the slow one, which came before
-        time.sleep(0.1)
-        act()
-        with suppress(tp.SendError):
-            call.result()
+    pool.wait(name, timeout=10)
+    slow = MessageRequest(To=f"{name}.in", Payload=json.dumps({"delay": 5.0}).encode())
+    call: Any = ModuleServiceStub(pool[name]).Message.future(slow, timeout=15)
+    pool.send(name)  # answered on the same connection, so the server has the slow one, which came before
+    act()
+    with suppress(grpc.RpcError):
+        call.result()
 
 
 def causes(pool: Pool, name: str) -> dict[Cause, Finding]:
@@ -279,48 +280,52 @@ def test_a_killed_a_frozen_and_a_stopped_module(pool: Pool, lab: Lab) -> None:
     assert Cause.DRAINED in causes(pool, "leaving")
 
 
-def grpc_server(options: list[tuple[str, int]]) -> tuple[grpc.Server, str]:
-    server = grpc.server(ThreadPoolExecutor(4), options=options)
+@contextmanager
+def grpc_server(options: list[tuple[str, int]]) -> Iterator[str]:
+    """The address of a server whose method waits for as many seconds as it is told."""
 
     def wait(request: bytes, _: object) -> bytes:
         time.sleep(float(request or b"0"))
         return b""
 
     handlers: dict[str, Any] = {"Wait": grpc.unary_unary_rpc_method_handler(wait)}
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test", handlers),))
-    address = f"127.0.0.1:{bound(server)}"
-    server.start()
-    return server, address
+    with ThreadPoolExecutor(4) as threads:
+        server = grpc.server(threads, options=options)
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test", handlers),))
+        address = f"127.0.0.1:{bound(server)}"
+        server.start()
+        try:
+            yield address
+        finally:
+            server.stop(0).wait()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("balancing", ["pick_first", "round_robin"])
 def test_connections_that_reach_their_age_are_recycled(pool: Pool, balancing: Any) -> None:
     ages = [("grpc.max_connection_age_ms", 700), ("grpc.max_connection_age_grace_ms", 300)]
-    server, address = grpc_server(ages)
-    pool.register("http-module-v1", address, options=replace(OPTIONS, load_balancing=balancing))
-    call = pool["http-module-v1"].unary_unary("/test/Wait")
-    until = time.monotonic() + 4
-    while time.monotonic() < until:
-        call(b"0.02", timeout=5)
-    found = causes(pool, "http-module-v1")
-    assert Cause.FLAPPING not in found
-    assert found[Cause.RECYCLED].now
-    with pytest.raises(grpc.RpcError, match="max connection age"):
-        call(b"4", timeout=10)
-    assert causes(pool, "http-module-v1")[Cause.RECYCLED].known is Evidence.SEEN
-    server.stop(0).wait()
+    with grpc_server(ages) as address:
+        pool.register("http-module-v1", address, options=replace(OPTIONS, load_balancing=balancing))
+        call = pool["http-module-v1"].unary_unary("/test/Wait")
+        until = time.monotonic() + 4
+        while time.monotonic() < until:
+            call(b"0.02", timeout=5)
+        found = causes(pool, "http-module-v1")
+        assert Cause.FLAPPING not in found
+        assert found[Cause.RECYCLED].now
+        with pytest.raises(grpc.RpcError, match="max connection age"):
+            call(b"4", timeout=10)
+        assert causes(pool, "http-module-v1")[Cause.RECYCLED].known is Evidence.SEEN
 
 
 @pytest.mark.slow
 def test_too_many_pings(pool: Pool) -> None:
     strict = [("grpc.http2.min_ping_interval_without_data_ms", 60_000), ("grpc.keepalive_permit_without_calls", 0)]
-    server, address = grpc_server([*strict, ("grpc.http2.max_ping_strikes", 1)])
-    often = replace(OPTIONS, load_balancing="round_robin", keepalive=tp.Keepalive(time=1.0, timeout=1.0))
-    pool.register("http-module-v1", address, options=often)
-    pool.wait("http-module-v1", timeout=5)
-    until = time.monotonic() + 12
-    while Cause.TOO_MANY_PINGS not in causes(pool, "http-module-v1") and time.monotonic() < until:
-        time.sleep(0.2)
-    assert causes(pool, "http-module-v1")[Cause.TOO_MANY_PINGS].known is Evidence.INFERRED
-    server.stop(0).wait()
+    with grpc_server([*strict, ("grpc.http2.max_ping_strikes", 1)]) as address:
+        often = replace(OPTIONS, load_balancing="round_robin", keepalive=tp.Keepalive(time=1.0, timeout=1.0))
+        pool.register("http-module-v1", address, options=often)
+        pool.wait("http-module-v1", timeout=5)
+        until = time.monotonic() + 12
+        while Cause.TOO_MANY_PINGS not in causes(pool, "http-module-v1") and time.monotonic() < until:
+            time.sleep(0.2)
+        assert causes(pool, "http-module-v1")[Cause.TOO_MANY_PINGS].known is Evidence.INFERRED

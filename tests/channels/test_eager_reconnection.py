@@ -372,6 +372,26 @@ def test_a_failure_in_what_an_answer_leads_to_is_logged_and_the_others_go_on(
     assert "the files are gone" in caplog.text
 
 
+def test_a_fault_of_the_prober_itself_is_told_and_costs_no_connection(
+    pool: ClientPool, listen: Listen, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"127.0.0.1:{free_port(listen)}"
+
+    def fail(_: int) -> None:
+        raise RuntimeError("broken on purpose")
+
+    monkeypatch.setattr(pool._prober._schedule, "due", fail)
+    lose(pool, address)
+    assert pool._prober._thread is not None
+    pool._prober._thread.join(5)
+    assert "broken on purpose" in caplog.text
+    marks = [mark.text for mark in mark_events(pool.journal.since().marks) if mark.kind is MarkKind.RECORD]
+    assert marks == ["eager reconnection has ended, gRPC's own backoff goes on: RuntimeError('broken on purpose')"]
+    with serving(address):
+        pool.reconnect(HTTP)
+        pool.wait(HTTP, State.READY, timeout=10)
+
+
 def test_a_socket_that_met_itself_is_no_peer_and_leaves_the_port_free(listen: Listen) -> None:
     port = free_port(listen)
     with socket.socket() as probing:

@@ -92,7 +92,7 @@ class ClientPool:
         self._current = CurrentStates()
         self._observer = Observer(self.journal, self._current, share=self.options.observer_share)
         self._calls = CallLog(self.journal.append, self.journal.clock, self._observer.hurry)
-        self._prober = Prober(self._observer, self.journal.clock, _weakly(self._reconnect_lost))
+        self._prober = Prober(self._observer, self.journal, _weakly(self._reconnect_lost))
         self._modules = Modules(self._observer, self._current, self.journal.clock, self._calls, self._prober)
         self._faces = self._modules.faces
         self._waiting = Waiting(self._modules, self._observer, self._current, self.journal.clock)

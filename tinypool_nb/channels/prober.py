@@ -18,11 +18,11 @@ from typing import NamedTuple
 from tinypool_nb.channels.observer import Observer
 from tinypool_nb.channels.watched import Watched
 from tinypool_nb.core.addresses import Address, Scheme
-from tinypool_nb.core.clock import Clock
-from tinypool_nb.core.events import Transition
+from tinypool_nb.core.events import MarkKind, Transition
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.probing import SECOND, Connect, GiveUp, Place, Probe, Schedule
 from tinypool_nb.errors import PoolClosedError, shown
+from tinypool_nb.journal.journal import Journal
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +52,10 @@ class Prober:
     Making one starts nothing: the thread and its three file descriptors come with the first module.
     """
 
-    def __init__(self, observer: Observer, clock: Clock, perform: Perform) -> None:
+    def __init__(self, observer: Observer, journal: Journal, perform: Perform) -> None:
         self._observer = observer
-        self._clock = clock
+        self._journal = journal
+        self._clock = journal.clock
         self._perform = perform
         self._schedule = Schedule()
         self._followed: dict[ModuleKey, Watched] = {}
@@ -128,6 +129,19 @@ class Prober:
                 self._bell.send(b"\0")
 
     def _run(self, heard: socket.socket) -> None:
+        try:
+            self._probe_until_stopped(heard)
+        except Exception as failure:  # a fault of ours: connections come back all the same, by gRPC's own backoff
+            log.exception("eager reconnection has ended; gRPC's own backoff goes on")
+            self._journal.mark(f"eager reconnection has ended, gRPC's own backoff goes on: {failure!r}", kind=MarkKind.RECORD)
+        finally:
+            for probing in self._probes:
+                probing.close()
+            self._probes.clear()
+            if self._bell is not None:
+                self._bell.close()
+
+    def _probe_until_stopped(self, heard: socket.socket) -> None:
         with selectors.DefaultSelector() as selector, heard:
             selector.register(heard, selectors.EVENT_READ)
             while not self._stop:
@@ -144,11 +158,6 @@ class Prober:
                         selector.unregister(key.fileobj)
                         self._end(key.fileobj, key.fileobj.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
                 self._give_up_late_ones(selector)
-            for probing in self._probes:
-                probing.close()
-            self._probes.clear()
-        if self._bell is not None:
-            self._bell.close()
 
     def _rest(self) -> float | None:
         """Seconds until something is due; None for never."""

@@ -12,9 +12,9 @@ import pytest
 
 from tinypool_nb.errors import AddressError, LabError, OptionsError
 from tinypool_nb.lab import Fault, Faults, Lab, Proxy
-from tinypool_nb.lab.injected import FaultKind, FaultSettings
+from tinypool_nb.lab.injected import FaultKind, FaultSettings, Piece
 from tinypool_nb.lab.ports import Ports
-from tinypool_nb.lab.relay import Link
+from tinypool_nb.lab.relay import Connection, Flow, Link, Reset
 
 PATIENCE = 10.0
 """Seconds until something that must come is missed."""
@@ -402,6 +402,29 @@ def test_an_end_that_is_found_by_writing_is_held_too(way: Way, fault: Callable[[
         assert is_quiet(client)
     with pytest.raises(ConnectionResetError):
         client.recv(1)
+
+
+def test_a_reset_that_writing_found_first_is_no_orderly_end_to_who_reads_next(way: Way) -> None:
+    async def write_for_ever(flow: Flow) -> None:
+        while True:
+            await flow.send(Piece(b"x", 0.0, 0.0))
+
+    async def read_after_writing() -> Piece:
+        peer, end = way.pair()
+        end.setblocking(False)
+        link = Link("127.0.0.1", Ports().draw(), way.listener.getsockname())
+        connection = Connection(link, end)
+        connection.task.cancel()
+        reset(peer)
+        writing = Flow(connection, end, end, to_client=False)
+        with pytest.raises(Reset):
+            await write_for_ever(writing)
+        await writing.read()
+        link.close()
+        return writing.waiting[0]
+
+    end = asyncio.run(read_after_writing())
+    assert (end.data, end.reset) == (b"", True)
 
 
 def test_slices_come_one_by_one(way: Way) -> None:

@@ -212,6 +212,8 @@ class Connection:
         self.ending: asyncio.Future[Exception] = link.loop.create_future()
         self.passed: dict[int, int] = {}
         """See `largest`."""
+        self.broken: set[socket.socket] = set()
+        """The ends that could not be written to: the system tells of a reset once, and from then on reads like an orderly end."""
         self.task = link.loop.create_task(self.run())
 
     async def run(self) -> None:
@@ -300,9 +302,9 @@ class Flow:
             while self.size >= WINDOW:
                 self.moved.clear()
                 await self.moved.wait()
-            reset = False
             try:
                 data = await self.loop.sock_recv(self.source, CHUNK)
+                reset = not data and self.source in self.connection.broken
             except OSError:
                 data, reset = b"", True
             self.waiting.append(Piece(data, self.loop.time(), random.uniform(-1, 1), reset))  # noqa: S311  # no secret
@@ -360,6 +362,7 @@ class Flow:
                 await self.writable()
                 continue
             except OSError as gone:  # the sink is; that reaches the source as every end does
+                self.connection.broken.add(self.sink)
                 await self.hold(Piece(b"", self.loop.time(), 0.0, reset=True), back=True)
                 raise Reset from gone
             rest = rest[size:]

@@ -1,7 +1,6 @@
 """The corpus of hostile texts in a real JupyterLab, in both themes: explanations, lessons, discoveries, resources and a replay."""
 
 import json
-import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +12,7 @@ from tests.security.corpus import ALL, HOSTILE
 from tests.security.harmless import Watched
 from tinypool_nb.core.plain import one_line
 from tinypool_nb.notebook.record import Record
+from tinypool_nb.views.wording import cut
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -140,10 +140,9 @@ def explained(panel: "Locator") -> list[str]:
     why = panel.locator(".tinypool-why")
     choice, answer = why.get_by_label("Explain which module"), why.locator(".tinypool-why-answer")
     told = []
-    for number in range(1, choice.locator("option").count()):
-        answer.evaluate("(root) => { delete root.dataset.module; }")
+    for number, name in list(enumerate(choice.locator("option").all_text_contents()))[1:]:
         choice.select_option(index=number)
-        expect(answer).to_have_attribute("data-module", re.compile("."))  # the kernel has answered, and what it says is drawn
+        expect(answer).to_have_attribute("data-module", cut(name, 80))  # the kernel has answered, and what it says is drawn
         answer.evaluate("(root) => root.querySelectorAll('details').forEach((one) => { one.open = true; })")
         told.append(answer.text_content() or "")
     return told

@@ -6,7 +6,7 @@ from tests.core.diagnosis.conftest import IDLE, KEY, PEER, C, R, Recorded, S, T,
 from tinypool_nb.core.codes import Code
 from tinypool_nb.core.diagnosis.causes import Cause, Gravity
 from tinypool_nb.core.discovering import Standing
-from tinypool_nb.core.events import NOT_RECORDED, Evidence, MarkKind, Subject
+from tinypool_nb.core.events import NOT_RECORDED, Attempt, Evidence, MarkKind, Outcome, Subject
 from tinypool_nb.core.keys import ModuleKey
 from tinypool_nb.core.options import PoolOptions
 
@@ -123,6 +123,15 @@ def test_a_gap_says_how_much_nobody_knows() -> None:
     assert (gap.cause, gap.known, gap.now) == (Cause.GAP, Evidence.GAP, False)
     assert "for 3 s in all (1 gap)" in gap.text
     assert record.walk((6, None)).diagnosis(10).findings[0].now
+
+
+def test_a_gap_of_attempts_alone_says_that_states_are_all_there() -> None:
+    record = ready()
+    why = "trace overwritten before it could be read"
+    record.attempts.append(Attempt(record.channel, 3, PEER, at(3), at(4.5), Outcome.UNKNOWN, why, Evidence.GAP))
+    (gap,) = record.diagnosis(10).findings
+    assert (gap.cause, gap.known, gap.since, gap.until) == (Cause.GAP, Evidence.GAP, at(3), at(4.5))
+    assert "each attempt of http-module-v1 within 1.5 s in all (1 gap)" in gap.text
 
 
 def test_a_module_that_was_taken_away() -> None:

@@ -24,6 +24,7 @@ MANY_TIMES = 20
 def findings(case: Case) -> Iterator[Finding]:
     """What it does now, and where the record has gaps."""
     yield from _gaps(case)
+    yield from _gaps_of_attempts(case)
     if case.opening is None:
         return
     if case.neighbours and case.state is not State.SHUTDOWN:
@@ -149,6 +150,21 @@ def _gaps(case: Case) -> Iterator[Finding]:
     )
     references = tuple(of_transition(row) for row, _ in gaps[-3:])
     yield Finding(case.key, Cause.GAP, text, references, advice, gaps[0][0].time, None if last is None else last.time, Evidence.GAP)
+
+
+def _gaps_of_attempts(case: Case) -> Iterator[Finding]:
+    """Where a subchannel's trace was overwritten, and its channel's was not."""
+    gaps = [row for row in case.attempts if row.evidence is Evidence.GAP]
+    if not gaps:
+        return
+    seconds = sum(row.end - (row.end if row.start is None else row.start) for row in gaps) / SECOND
+    text = (
+        f"Nobody knows each attempt of {case.key} within {seconds_text(seconds)} in all ({counted(len(gaps), 'gap')}): gRPC core overwrote "
+        "some before they could be read. Its changes of state are recorded by themselves, so none of those is left out by this."
+    )
+    first = gaps[0].end if gaps[0].start is None else gaps[0].start
+    advice = "PoolOptions(observer_share=...) lets the observer read more often."
+    yield Finding(case.key, Cause.GAP, text, tuple(map(of_attempt, gaps[-3:])), advice, first, gaps[-1].end, Evidence.GAP)
 
 
 def _shared(case: Case) -> Finding:

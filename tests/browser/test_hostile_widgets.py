@@ -180,6 +180,7 @@ def test_each_text_as_a_lesson_and_each_name_as_a_module_to_hold(open_notebook: 
     own = stepper.locator(".tinypool-own")
     modules = own.locator("select")
     expect(modules.locator("option")).to_have_count(len(NAMES))
+    assert modules.locator("option").all_text_contents() == [one_line(name) for name in NAMES]  # in the order in which it is written
     for number, name in enumerate(NAMES):
         modules.select_option(value=name)
         expect(own.locator(".tinypool-reason")).to_contain_text("refused")

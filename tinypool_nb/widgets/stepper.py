@@ -68,8 +68,8 @@ class StepperWidget(anywidget.AnyWidget):
     """The lesson's words, and the names of all lessons."""
     progress: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
     """How each step stands."""
-    modules: traitlets.List[str] = traitlets.List().tag(sync=True)
-    """The names of the modules that can be chosen."""
+    modules: traitlets.List[list[str]] = traitlets.List().tag(sync=True)
+    """Of each module that can be chosen its name, and how it is shown: on one line, and in the order in which it is written."""
     own: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
     """What the chosen module is doing; empty if none is chosen."""
     error = traitlets.Unicode("").tag(sync=True)
@@ -276,7 +276,7 @@ class StepperWidget(anywidget.AnyWidget):
 
     def _write_own(self, now: int) -> None:
         modules, key, followed = tuple(self._verbs.modules()), self._key, self._followed
-        self.set_trait("modules", [str(module) for module in modules])
+        self.set_trait("modules", [[str(module), one_line(module)] for module in modules])
         if key not in modules or key is None or followed is None:
             self.set_trait("own", {})
             return

@@ -54,12 +54,12 @@ class Own {
     const modules = this.model.get("modules");
     this.none.hidden = modules.length > 0;
     this.some.hidden = modules.length === 0;
-    const listed = modules.join("\n");
+    const listed = JSON.stringify(modules);
     if (listed !== this.listed) {
       this.listed = listed;
-      this.select.replaceChildren(...modules.map((module) => make("option", { value: module }, module)));
+      this.select.replaceChildren(...modules.map(([module, shown]) => make("option", { value: module }, shown)));
     }
-    const chosen = own.chosen !== undefined && modules.includes(own.chosen);
+    const chosen = own.chosen !== undefined && modules.some(([module]) => module === own.chosen);
     for (const part of [this.line, this.bar, this.next, this.reason, this.held, this.followed]) part.hidden = !chosen;
     if (!chosen) {
       this.countdown.stop();

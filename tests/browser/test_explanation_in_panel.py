@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def test_choosing_a_module_shows_its_explanation(open_notebook: "OpenNotebook") -> None:
-    notebook = open_notebook([SETUP, "module.kill()\npool.health_check()", END], height=2000)
+    notebook = open_notebook([SETUP, 'module.kill()\npool.wait(module.name, "IDLE", timeout=10)\npool.health_check()', END], height=2000)
     notebook.run()
     panel = notebook.cell(0).locator(".jp-OutputArea")
     why = panel.locator(".tinypool-why")

@@ -35,6 +35,12 @@ class Lifeline:
         if self.is_cut:
             self._shut()
 
+    def drop(self) -> None:
+        """Close the socket that was waited for: nobody has it."""
+        held, self._socket = self._socket, None
+        if held is not None:
+            held.close()
+
     def cut(self) -> None:
         """End it."""
         self.is_cut = True

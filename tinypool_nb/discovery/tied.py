@@ -6,7 +6,7 @@ import select
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from kubernetes.client import ApiClient
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -50,13 +50,7 @@ def _tied(connection: Kind, line: Lifeline) -> Kind:
         def _new_conn(self) -> socket.socket:
             """As urllib3's, which would tell of a socket only once somebody has accepted."""
             failed: Exception = OSError(errno.EADDRNOTAVAIL, "it has no address")
-            try:
-                found = socket.getaddrinfo(self._dns_host.strip("[]"), self.port, allowed_gai_family(), socket.SOCK_STREAM)
-            except socket.gaierror as error:
-                raise NameResolutionError(self.host, self, error) from error
-            except UnicodeError as error:
-                found, failed = [], error
-            for family, kind, protocol, _, address in found:
+            for family, kind, protocol, _, address in _addresses(self, self._dns_host.strip("[]")):
                 connecting = socket.socket(family, kind, protocol)
                 try:
                     for option in self.socket_options or ():
@@ -72,10 +66,29 @@ def _tied(connection: Kind, line: Lifeline) -> Kind:
             raise NewConnectionError(self, f"Failed to establish a new connection: {failed}") from failed
 
         def connect(self) -> None:
-            super().connect()
+            try:
+                super().connect()
+            except BaseException:
+                line.drop()  # the standard library leaves a TLS socket open whose peer hung up before the handshake began
+                raise
             line.hold(self.sock)
 
     return Tied
+
+
+def _addresses(connection: Any, host: str) -> list[Any]:
+    """Where the peer may be, as `getaddrinfo` says.
+
+    Raises:
+        NameResolutionError: it does not resolve.
+        NewConnectionError: it is no name at all.
+    """
+    try:
+        return socket.getaddrinfo(host, connection.port, allowed_gai_family(), socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        raise NameResolutionError(connection.host, connection, error) from error
+    except UnicodeError as error:
+        raise NewConnectionError(connection, f"Failed to establish a new connection: {error}") from error
 
 
 def _connect(connecting: socket.socket, address: Any, seconds: float | None, line: Lifeline) -> None:
@@ -102,6 +115,11 @@ def _context(configuration: Any, line: Lifeline) -> ssl.SSLContext:
     """What a TLS connection is made by, so that its handshake can be cut, too; urllib3 adds what the client's settings say."""
 
     class Held(ssl.SSLSocket):
+        def __new__(cls, *arguments: Any, **more: Any) -> Self:
+            made = super().__new__(cls, *arguments, **more)
+            line.hold(made)  # from before it takes over the socket that was held until now
+            return made
+
         def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002  # as in the standard library
             line.hold(self)
             super().do_handshake(block)

@@ -124,7 +124,8 @@ def unaccounted(pool: Pool, ends: Ends) -> list[str]:
 
 def complaints(pool: Pool) -> list[str]:
     """Marks by which the record says that something went wrong in itself."""
-    return [mark.text for mark in mark_events(pool.journal.since().marks) if "failed and goes on" in mark.text or "dropped:" in mark.text]
+    words = ("failed and goes on", "dropped:", "of this pool has ended")
+    return [mark.text for mark in mark_events(pool.journal.since().marks) if any(each in mark.text for each in words)]
 
 
 class Size(NamedTuple):

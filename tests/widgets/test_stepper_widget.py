@@ -20,6 +20,7 @@ from tinypool_nb.core.stepping import Act, Acted, Next, Play, Progress, Reset, S
 from tinypool_nb.errors import TinypoolError
 from tinypool_nb.journal.follower import Follower
 from tinypool_nb.journal.journal import Journal
+from tinypool_nb.views.wording import one_line
 from tinypool_nb.widgets.publisher import Publisher
 from tinypool_nb.widgets.step_verbs import StepVerbs
 from tinypool_nb.widgets.stepper import StepperWidget
@@ -215,6 +216,7 @@ def test_a_module_is_followed_and_what_is_new_is_sent_once(scene: Scene) -> None
     scene.journal.mark("it is READY")
     scene.settle()
     assert scene.stepper.own["state"] == "READY"
+    assert scene.stepper.modules == [[str(KEY), one_line(KEY)]]
     assert len(FakeComm.sent) == sent + 1
     scene.say("look")
     assert scene.looks == 1

@@ -111,7 +111,7 @@ class Observer:
     def remove_watcher(self, watcher: Watcher) -> None:
         """Tell `watcher` no more."""
         with self._lock:
-            self._watchers = tuple(other for other in self._watchers if other is not watcher)
+            self._watchers = tuple(other for other in self._watchers if other != watcher)  # a method is another object each time
 
     def catch_up(self) -> None:
         """Read every channel now: when this returns, all that happened before the call is in the journal."""

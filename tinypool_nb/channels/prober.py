@@ -120,6 +120,8 @@ class Prober:
             self._tell(row)
 
     def _tell(self, what: Follow | Forget | Transition) -> None:
+        if self._stop:  # nobody would take it
+            return
         self._told.put(what)
         self._ring()
 
@@ -131,9 +133,11 @@ class Prober:
     def _run(self, heard: socket.socket) -> None:
         try:
             self._probe_until_stopped(heard)
-        except Exception as failure:  # a fault of ours: connections come back all the same, by gRPC's own backoff
-            log.exception("eager reconnection has ended; gRPC's own backoff goes on")
-            self._journal.mark(f"eager reconnection has ended, gRPC's own backoff goes on: {failure!r}", kind=MarkKind.RECORD)
+        except Exception as failure:  # whatever it is, modules come back without it, too
+            self._stop = True
+            log.exception("eager reconnection of this pool has ended")
+            told = "eager reconnection of this pool has ended: modules come back by gRPC's own backoff, or at their next call"
+            self._journal.mark(f"{told}; a new pool has it again: {failure!r}", kind=MarkKind.RECORD)
         finally:
             for probing in self._probes:
                 probing.close()
@@ -142,7 +146,7 @@ class Prober:
                 self._bell.close()
 
     def _probe_until_stopped(self, heard: socket.socket) -> None:
-        with selectors.DefaultSelector() as selector, heard:
+        with heard, selectors.DefaultSelector() as selector:
             selector.register(heard, selectors.EVENT_READ)
             while not self._stop:
                 self._take()

@@ -35,8 +35,12 @@ class Lifeline:
         if self.is_cut:
             self._shut()
 
+    def forget(self) -> None:
+        """What was held is waited for no more."""
+        self._socket = None
+
     def drop(self) -> None:
-        """Close the socket that was waited for: nobody has it."""
+        """Close what is held: its connection did not come about, and nobody else has it."""
         held, self._socket = self._socket, None
         if held is not None:
             held.close()

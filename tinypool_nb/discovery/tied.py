@@ -66,6 +66,7 @@ def _tied(connection: Kind, line: Lifeline) -> Kind:
             raise NewConnectionError(self, f"Failed to establish a new connection: {failed}") from failed
 
         def connect(self) -> None:
+            line.forget()
             try:
                 super().connect()
             except BaseException:

@@ -125,13 +125,14 @@ def test_a_gap_says_how_much_nobody_knows() -> None:
     assert record.walk((6, None)).diagnosis(10).findings[0].now
 
 
-def test_a_gap_of_attempts_alone_says_that_states_are_all_there() -> None:
+def test_a_gap_of_attempts_alone_says_that_states_are_recorded_apart() -> None:
     record = ready()
     why = "trace overwritten before it could be read"
-    record.attempts.append(Attempt(record.channel, 3, PEER, at(3), at(4.5), Outcome.UNKNOWN, why, Evidence.GAP))
+    for subchannel, start, end in ((3, 3, 4.5), (4, 3, 4.0), (5, 3, 4.2)):  # of endpoints that flap together
+        record.attempts.append(Attempt(record.channel, subchannel, PEER, at(start), at(end), Outcome.UNKNOWN, why, Evidence.GAP))
     (gap,) = record.diagnosis(10).findings
     assert (gap.cause, gap.known, gap.since, gap.until) == (Cause.GAP, Evidence.GAP, at(3), at(4.5))
-    assert "each attempt of http-module-v1 within 1.5 s in all (1 gap)" in gap.text
+    assert "Not every attempt of http-module-v1 is known, for 1.5 s in all (3 gaps)" in gap.text
 
 
 def test_a_module_that_was_taken_away() -> None:

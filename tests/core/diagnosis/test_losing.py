@@ -152,18 +152,43 @@ def test_what_was_done_in_the_lab_is_no_recycling() -> None:
     assert "lab: kill" in [row.text for finding in found for row in finding.evidence]
 
 
-def test_who_did_it_in_the_lab_is_told_so_and_not_to_look_for_a_firewall() -> None:
-    killed = connected().marked(0.4, "lab: kill").walk((0.507, IDLE), (0.6, C), (0.7, R)).diagnosis(2).findings[0]
-    assert (killed.cause, killed.advice) == (Cause.LOST, "Nothing: it was done in the lab (lab: kill).")
+@pytest.mark.parametrize(
+    ("marks", "act"),
+    [
+        ({0.4: "lab: kill"}, "kill"),
+        ({0.2: "lab: restart", 0.4: "lab: kill"}, "kill"),
+        ({-0.5: "lab: latency 0.1", 0.3: "lab: latency 0.1 healed", 0.4: "lab: start"}, "latency 0.1"),
+        ({0.3: "lab: thaw"}, None),
+    ],
+)
+def test_who_did_it_in_the_lab_is_told_so_and_not_to_look_for_a_firewall(marks: dict[float, str], act: str | None) -> None:
+    record = connected().walk((0.507, IDLE), (0.6, C), (0.7, R))
+    for time, text in marks.items():
+        record.marked(time, text)
+    killed = record.diagnosis(2).findings[0]
+    done = killed.advice == f"Nothing, by all likelihood: shortly before, this was done in the lab: {act}."
+    assert (killed.cause, done) == (Cause.LOST, act is not None)
 
 
-@pytest.mark.parametrize(("froze", "advice"), [(0.1, "Nothing: it was done in the lab (lab: freeze)"), (-3.0, "The process hangs")])
-def test_a_freeze_in_the_lab_shows_once_keepalive_has_noticed(froze: float, advice: str) -> None:
-    record = connected().marked(froze, "lab: freeze").walk((1.605, IDLE))
-    frozen = record.call(0.003, 1.606, Code.UNAVAILABLE, "Stream removed (ping timeout)").diagnosis(3).findings[0]
+@pytest.mark.parametrize(
+    ("marks", "act"),
+    [
+        ({0.1: "lab: freeze"}, "freeze"),
+        ({0.1: "lab: blackhole api"}, "blackhole api"),
+        ({-3.0: "lab: freeze"}, None),
+        ({0.1: "lab: freeze", 0.2: "lab: thaw"}, None),
+        ({0.1: "lab: silent", 0.2: "lab: silent healed"}, None),
+        ({1.5: "lab: restart"}, None),
+    ],
+)
+def test_a_freeze_in_the_lab_shows_once_keepalive_has_noticed(marks: dict[float, str], act: str | None) -> None:
+    record = connected().walk((1.605, IDLE)).call(0.003, 1.606, Code.UNAVAILABLE, "Stream removed (ping timeout)")
+    for time, text in marks.items():
+        record.marked(time, text)
+    frozen = record.diagnosis(3).findings[0]
     assert frozen.cause is Cause.FROZEN
-    assert frozen.advice.startswith(advice)
-    assert ("lab: freeze" in [row.text for row in frozen.evidence]) == (froze > 0)
+    assert frozen.advice.endswith(f"done in the lab: {act}." if act else "Look at it on its machine.")
+    assert (f"lab: {act}" in [row.text for row in frozen.evidence]) == (act is not None)
 
 
 def test_a_connection_that_could_not_be_made_again_at_once_was_not_recycled() -> None:

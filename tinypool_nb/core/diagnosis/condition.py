@@ -23,8 +23,8 @@ MANY_TIMES = 20
 
 def findings(case: Case) -> Iterator[Finding]:
     """What it does now, and where the record has gaps."""
-    yield from _gaps(case)
-    yield from _gaps_of_attempts(case)
+    unknown = tuple(_gaps(case))
+    yield from unknown or _gaps_of_attempts(case)
     if case.opening is None:
         return
     if case.neighbours and case.state is not State.SHUTDOWN:
@@ -153,18 +153,21 @@ def _gaps(case: Case) -> Iterator[Finding]:
 
 
 def _gaps_of_attempts(case: Case) -> Iterator[Finding]:
-    """Where a subchannel's trace was overwritten, and its channel's was not."""
-    gaps = [row for row in case.attempts if row.evidence is Evidence.GAP]
+    """Where the trace of a subchannel was overwritten; what channels did stands in traces of their own."""
+    gaps = sorted((row for row in case.attempts if row.evidence is Evidence.GAP), key=lambda row: row.end)
     if not gaps:
         return
-    seconds = sum(row.end - (row.end if row.start is None else row.start) for row in gaps) / SECOND
+    seconds, until = 0.0, 0
+    for began, end in sorted((row.end if row.start is None else row.start, row.end) for row in gaps):  # of several endpoints at a time
+        seconds += max(0, end - max(began, until)) / SECOND
+        until = max(until, end)
     text = (
-        f"Nobody knows each attempt of {case.key} within {seconds_text(seconds)} in all ({counted(len(gaps), 'gap')}): gRPC core overwrote "
-        "some before they could be read. Its changes of state are recorded by themselves, so none of those is left out by this."
+        f"Not every attempt of {case.key} is known, for {seconds_text(seconds)} in all ({counted(len(gaps), 'gap')}): gRPC core overwrote "
+        "some before they could be read, so a failed one may be missing here. Its changes of state are recorded apart from them."
     )
-    first = gaps[0].end if gaps[0].start is None else gaps[0].start
+    first = min(row.end if row.start is None else row.start for row in gaps)
     advice = "PoolOptions(observer_share=...) lets the observer read more often."
-    yield Finding(case.key, Cause.GAP, text, tuple(map(of_attempt, gaps[-3:])), advice, first, gaps[-1].end, Evidence.GAP)
+    yield Finding(case.key, Cause.GAP, text, tuple(map(of_attempt, gaps[-3:])), advice, first, until, Evidence.GAP)
 
 
 def _shared(case: Case) -> Finding:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tinypool_nb.core.diagnosis.case import Case
 from tinypool_nb.core.diagnosis.causes import Cause
 from tinypool_nb.core.diagnosis.findings import Finding
-from tinypool_nb.core.diagnosis.losses import AGED, STOPPED, TIMED_OUT, Loss, losses
+from tinypool_nb.core.diagnosis.losses import AGED, LAB, STOPPED, TIMED_OUT, Loss, losses
 from tinypool_nb.core.diagnosis.patterns import burst, flapping, recycled, recycling, throttled, too_many_pings
 from tinypool_nb.core.diagnosis.wording import seconds_text, times_text
 from tinypool_nb.core.disconnections import UNKNOWN_ERROR
@@ -88,11 +88,12 @@ def _one(case: Case, loss: Loss) -> Finding:
 
 
 def _done_in_the_lab(loss: Loss) -> str:
-    """The advice where somebody did it on purpose; "" if nobody did."""
-    if loss.act is None:
-        return ""
-    lasts = ", and lasts until it is undone there" if loss.away is None else ""
-    return f"Nothing: it was done in the lab ({loss.act.text}){lasts}."
+    """The advice where somebody seems to have done it on purpose; "" if nobody has."""
+    return (
+        ""
+        if loss.act is None
+        else f"Nothing, by all likelihood: shortly before, this was done in the lab: {loss.act.text.removeprefix(LAB)}."
+    )
 
 
 def _made(case: Case, cause: Cause, words: tuple[str, str], loss: Loss, known: Evidence = Evidence.SEEN) -> Finding:

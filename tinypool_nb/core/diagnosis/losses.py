@@ -30,7 +30,11 @@ SECOND = 1_000_000_000
 LAB = "lab: "
 """How the marks begin that the lab makes of what is done to its servers."""
 JUST_BEFORE = 2 * SECOND
-"""Nanoseconds before a loss within which an act in the lab is its cause, by all likelihood; a freeze shows once keepalive has noticed."""
+"""Nanoseconds before a loss within which an act in the lab is its cause, by all likelihood."""
+UNDOING = ("start", "thaw", "heal")
+"""Acts that break nothing, by how they begin; a fault's end says "healed"."""
+SILENCING = ("freeze", "blackhole", "silent")
+"""Acts after which nothing is heard of a peer: they show once a keepalive was not answered."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +52,7 @@ class Loss:
     error: str
     """Why, in the words of gRFC A94; "unknown" if nothing told."""
     act: Mark | None
-    """What somebody did to the module's server in the lab just before."""
+    """What somebody did to the module's server in the lab before, and is its cause by all likelihood."""
     refused: bool
     """Whether an attempt failed before it was back."""
     outlasted: tuple[Call, ...]
@@ -120,10 +124,21 @@ def _next_ready(rows: Sequence[Transition]) -> list[int | None]:
 
 
 def _act(case: Case, row: Transition, error: str) -> Mark | None:
-    keepalive = case.options.keepalive
-    noticing = round((keepalive.time + keepalive.timeout) * SECOND) if error == TIMED_OUT else 0
-    acts = (mark for mark in case.marks if mark.kind is MarkKind.ACTION and mark.text.startswith(LAB))
-    return next((mark for mark in acts if -NEAR <= row.time - mark.time <= JUST_BEFORE + noticing), None)
+    marks = [mark for mark in case.marks if mark.kind is MarkKind.ACTION and mark.text.startswith(LAB) and mark.time <= row.time + NEAR]
+    if error == TIMED_OUT:
+        noticing = (case.options.keepalive.time + case.options.keepalive.timeout) * SECOND
+        silenced = [mark for mark in marks if _silences(mark) and row.time - mark.time <= JUST_BEFORE + noticing]
+        undone = silenced and any(_undoes(mark) and mark.time >= silenced[-1].time for mark in marks)
+        return silenced[-1] if silenced and not undone else None
+    return next((mark for mark in reversed(marks) if row.time - mark.time <= JUST_BEFORE and not _undoes(mark)), None)
+
+
+def _undoes(mark: Mark) -> bool:
+    return " healed" in mark.text or mark.text.removeprefix(LAB).startswith(UNDOING)
+
+
+def _silences(mark: Mark) -> bool:
+    return not _undoes(mark) and mark.text.removeprefix(LAB).startswith(SILENCING)
 
 
 def _error(row: Transition, told: Sequence[Call]) -> str:

@@ -153,7 +153,8 @@ def test_what_is_foreign_is_text(open_notebook: "OpenNotebook") -> None:
 def test_a_running_cell_stops_no_view_and_a_kernel_that_does_not_answer_is_told(open_notebook: "OpenNotebook") -> None:
     cells = [
         f'import os\n{SETUP}pool.register("http-module-v1", module.address)\npool.health_check()\nprint(os.getpid())\npool.panel()',
-        "import time\nmodule.kill()\ntime.sleep(3600)",
+        # Not one long sleep: who was suspended may have a signal of the system's pending, which then gives an interrupt to another thread.
+        "import time\nmodule.kill()\nwhile True:\n    time.sleep(0.1)",
         END,
     ]
     notebook = open_notebook(cells)
